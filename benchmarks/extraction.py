@@ -30,14 +30,16 @@ from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 from resiliparse.parse.html import HTMLTree
 
 from stages.documents.extraction import close_empty_elements, extractor
-from stages.extraction import extract, visible_text
+from stages.extraction.html_to_text import ExtractionParams, all_text, main_text
 from stages.extraction.scanning import Scanner
 from stages.kernels.columns.ragged import text_buffers
 
 NO_TEXT = frozenset(
     ["script", "style", "template", "iframe", "noembed", "noframes", "title", "textarea", "select", "datalist", "svg"]
 )
-CODE = "import pyarrow as pa\nfrom stages.extraction import extract\nextract(pa.array([b'<p>a'], pa.large_binary()))"
+CODE = (
+    "import pyarrow as pa\nfrom stages.extraction import main_text\nmain_text(pa.array([b'<p>a'], pa.large_binary()))"
+)
 BY_DESIGN = ",".join(
     [
         *("math", "sup", "sub", "ruby", "pre", "code", "[hidden]", "[style*=display]", "[style*=visibility]"),
@@ -159,12 +161,11 @@ def speed(pages: list[bytes], slow_pages: int) -> None:
         sys.exit("no page of HTML in these files")
     batches = [pa.array(pages[i : i + 600], pa.large_binary()) for i in range(0, len(pages), 600)]
     few = pages[:: max(1, len(pages) // slow_pages)]
-    extract(batches[0].slice(0, 20))
+    main_text(batches[0].slice(0, 20))
     documents_text = extractor("gristmill")
     rows: dict[str, tuple[list[bytes], Callable[[], object]]] = {
         "gristmill, as documents": (pages, lambda: [documents_text(batch) for batch in batches]),
-        "gristmill, and fields": (pages, lambda: [extract(batch) for batch in batches]),
-        "gristmill, visible text": (pages, lambda: [visible_text(batch) for batch in batches]),
+        "gristmill, visible text": (pages, lambda: [all_text(batch, ExtractionParams()) for batch in batches]),
         "resiliparse": (
             pages,
             lambda: [

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.exports import link, prefixes
+from pipeline.exports import link
+from pipeline.exports.megatron import prefixes
 from pipeline.reader import Packed, Permutation, Stream, TokenShards, Windows, pack
 from pipeline.store.storage import Store
 from stages.shard_format import ShardNames, read_entries, write_entry, write_manifest

@@ -38,9 +38,10 @@ from stages.documents.containers import pages_of_split
 from stages.documents.extraction import EXTRACTORS
 from stages.kernels.columns.ragged import offsets_of, text_buffers
 from stages.sources import SourceParams, list_splits
-from stages.tokenizers import FastEncode, Tokenizer, encode_by_reference, load, read_model
+from stages.tokenizers import Tokenizer, load, read_model
 from stages.tokenizers.bpe import BpeEncoder
 from stages.tokenizers.pieces import PieceReference, piece_fast
+from stages.tokenizers.tokenizer import FastEncode, encode_by_reference
 from stages.tokenizers.train import TrainParams, train
 
 TRAINED_PIECES = 8000

@@ -20,10 +20,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Any, BinaryIO, Protocol, TypeVar, Union, get_args, get_origin, overload
+from typing import Any, BinaryIO, ClassVar, Protocol, TypeVar, Union, get_args, get_origin, overload
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
 from stages.reports import DocumentsReport
 
@@ -85,6 +94,20 @@ class StageParams(BaseModel):
             if kinds & {int, float} and not kinds & {bool, Any}:
                 raise ValueError(f"expected a number, found {str(value).lower()}")
         return value
+
+
+class GrownParams(StageParams):
+    """Parameters whose plain form leaves out those in ``later`` that are at their defaults: what was made before there
+    were any stands."""
+
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        at_default = {name for name in self.later if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in plain.items() if name not in at_default}
 
 
 @dataclass(frozen=True, order=True)
@@ -215,6 +238,19 @@ class Store(Protocol):
 
     def read_table(self, address: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole Parquet file."""
+        ...
+
+    def row_groups(self, address: str, columns: Sequence[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
+        """Row groups of a Parquet file in turn, each with the number of its first row."""
+        ...
+
+    def read_rows(
+        self, address: str, rows: Sequence[int] | npt.NDArray[np.integer], columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[slice, pa.Table]]:
+        """Rows of a Parquet file by their numbers, rising: (which of ``rows``, their table), a row group at a time.
+
+        Row groups that hold none of them are not read.
+        """
         ...
 
     def metadata(self, address: str) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, field_validator
 
-from stages.contract import StageParams
+from stages.contract import GrownParams
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.unicode import characters
 from stages.kernels.unicode.bitmaps import find_planes
@@ -68,8 +68,10 @@ UNITS: dict[str, Splitter] = {
 }
 
 
-class Params(StageParams):
+class Params(GrownParams):
     """Settings of `quality`."""
+
+    later = frozenset({"rules"})
 
     unit: Unit = "as_written"
     """The word of Gopher's rules, FineWeb's line breaks, RedPajama's words and C4's sentences: `as_written`, by
@@ -97,12 +99,6 @@ class Params(StageParams):
     rules: tuple[str, ...] = ()
     """Rules of your own, as `module:RULES`, the module beside this file ([extending.md](extending.md)): measured for
     all sources, and on at their thresholds unless `kept.rules` says otherwise."""
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what came later and is not set: what was measured before it stands."""
-        plain: dict[str, Any] = handler(self)
-        return {name: value for name, value in plain.items() if value or name != "rules"}
 
     @field_validator("rules", mode="before")
     @classmethod

@@ -31,10 +31,10 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from stages import schemas
-from stages.contract import StageParams, Store, Task, Wave
+from stages.contract import GrownParams, Store, Task, Wave
 from stages.kernels.columns.keyed_hash import hash_names
 from stages.kernels.columns.ragged import Offsets, Unsigned, offsets_of, row_cuts
 from stages.kernels.columns.rows import Pieces
@@ -57,8 +57,10 @@ _HELD_OUT_SEED = 0x68656C64
 """Fixed: whatever else changes, a text that was held out once is never trained on."""
 
 
-class Params(StageParams):
+class Params(GrownParams):
     """Settings by which a domain's tokens are cut into shards."""
+
+    later = frozenset({"hold_out"})
 
     target_tokens: int = Field(1 << 28, ge=1, description="tokens a shard, about")
     batch_tokens: int = Field(1 << 27, ge=1, lt=1 << 31, description="tokens a record batch of a shard, at most")
@@ -71,12 +73,6 @@ class Params(StageParams):
         description="of documents that `tokens.max_document_tokens` cuts: each piece by itself, so that splits of a "
         "domain of books have the size asked for, or the document whole, so that no part of it is trained on",
     )
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what came later and is not set: shards made before stand."""
-        plain: dict[str, Any] = handler(self)
-        return {name: value for name, value in plain.items() if name != "hold_out" or value != "pieces"}
 
     def parts(self) -> dict[str, tuple[int, int]]:
         """Splits and their ranges of the 64-bit hash that decides them: validation lowest, then test, then training."""

@@ -173,7 +173,7 @@ def test_numbers_are_those_of_the_published_code(name: str, monkeypatch: pytest.
         key: model.model_validate(raw.get(key, {})) for key, model in graph.SECTIONS.items() if key != "mixture"
     }
     params = sections["kept"]
-    active = kept_params.active_rules(params)
+    active = kept.active_rules(params)
     for fact, published in FACTS[name].items():
         section, dot, key = fact.partition(".")
         if dot:

@@ -18,7 +18,7 @@ from pipeline import errors
 from pipeline.errors import UserError
 from pipeline.reader.manifest import read_manifest
 from pipeline.reader.shards import TokenShards
-from pipeline.recipe import answers
+from pipeline.recipe import answers, file_rows, finished
 
 BATCH_BYTES = 8 << 20
 TEXT_SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
@@ -63,7 +63,7 @@ def decontaminate(wanted: Wanted) -> tuple[pa.Table, dict[str, Any]]:
     tokens = folder.is_dir() and (folder / "manifest.json").exists()
     batches = _of_tokens(folder, wanted.tokenizer) if tokens else _of_texts(folder, wanted.text)
     try:
-        return answers.examine(looked_for, batches, wanted.threshold, wanted.workers)
+        return finished.examine(looked_for, batches, wanted.threshold, wanted.workers)
     except (ValueError, OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{folder}: {error}") from error
 
@@ -101,7 +101,7 @@ def _of_texts(folder: Path, column: str) -> Iterator[pa.RecordBatch]:
         name = path.name if folder.is_file() else str(path.relative_to(folder))
         rows: list[tuple[int, str | None, str]] = []
         size = 0
-        for number, row in enumerate(answers.text_rows(str(path), column)):
+        for number, row in enumerate(file_rows(str(path), (column,), ("doc_id",))):
             if not isinstance(row.get(column), str):
                 raise UserError(f"{path}, row {number}: no text in {column!r}; it has {', '.join(map(str, row))}")
             rows.append((number, _id(row.get("doc_id")), row[column]))

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.recipe import duplicates_text, file_rows, graph, judged_text
@@ -152,24 +151,9 @@ def pages_at(snapshot: Snapshot, places: set[Place]) -> dict[Place, dict[str, An
         addresses = {name: entry.address for name, entry in entries.items() if entry is not None}
         stays = store.read_table(addresses["clusters"], ["survivor"]).column(0).take(pa.array(rows)).to_pylist()
         eligible = store.read_table(addresses["eligible"]).column(0).take(pa.array(rows)).to_pylist()
-        texts = _texts(store, addresses["documents"], rows)
+        tables = store.read_rows(addresses["documents"], rows, ["doc_id", "text"])
+        texts = [page for _, table in tables for page in table.to_pylist()]
         for row, page, stay, passes in zip(rows.tolist(), texts, stays, eligible, strict=True):
             doc_id = (stay or page["doc_id"]).hex()
             found[split, row] = {"text": page["text"], "stays": doc_id, "eligible": passes}
-    return found
-
-
-def _texts(store: Store, address: str, rows: Any) -> list[dict[str, Any]]:
-    """doc_id and text of some rows; reads only the row groups that hold them."""
-    found: list[dict[str, Any]] = []
-    with store.open(address) as file:
-        reader = pq.ParquetFile(file)
-        first = 0
-        for group in range(reader.num_row_groups):
-            last = first + reader.metadata.row_group(group).num_rows
-            here = rows[(rows >= first) & (rows < last)]
-            if len(here):
-                table = reader.read_row_group(group, columns=["doc_id", "text"])
-                found += table.take(pa.array(here - first)).to_pylist()
-            first = last
     return found

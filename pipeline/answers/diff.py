@@ -16,6 +16,8 @@ from pipeline.answers import stats as reporting
 from pipeline.errors import UserError
 from pipeline.recipe.snapshot import Snapshot, load, previous
 from pipeline.store.storage import Store
+from stages.report import changes
+from stages.report import diff as report
 
 Files = dict[str, tuple[str, str, str]]
 """Of each split, by its id: source, address of its documents, address of its `kept` file."""
@@ -54,7 +56,15 @@ def difference(a: Snapshot, b: Snapshot) -> dict[str, Any]:
     stats = [reporting.stats_of(side) for side in (a, b)]
     if a.name == b.name:
         stats = [one | {"name": f"{one['name']} {where}"} for one, where in zip(stats, _places(a, b), strict=True)]
-    return reporting.difference(stats[0], stats[1], page_changes(a, b))
+    return report.diff(stats[0], stats[1], changes.add_up(page_changes(a, b)))
+
+
+def text(found: dict[str, Any]) -> str:
+    return str(report.render_diff_text(found))
+
+
+def html(found: dict[str, Any]) -> str:
+    return str(report.render_diff_html(found))
 
 
 def _places(a: Snapshot, b: Snapshot) -> tuple[str, str]:
@@ -69,10 +79,10 @@ def page_changes(a: Snapshot, b: Snapshot) -> Iterator[dict[str, Any]]:
     same = {kept for _, _, kept in before.values()} & {kept for _, _, kept in after.values()}
     before, after = ({name: files for name, files in side.items() if files[2] not in same} for side in (before, after))
     for name in sorted(before.keys() & after.keys()):
-        yield reporting.page_changes(pages_of(a.store, [before.pop(name)]), pages_of(b.store, [after.pop(name)]))
+        yield changes.compare(pages_of(a.store, [before.pop(name)]), pages_of(b.store, [after.pop(name)]))
     for source in sorted({files[0] for files in (*before.values(), *after.values())}):
         rest = [[files for files in side.values() if files[0] == source] for side in (before, after)]
-        yield reporting.page_changes(pages_of(a.store, rest[0]), pages_of(b.store, rest[1]))
+        yield changes.compare(pages_of(a.store, rest[0]), pages_of(b.store, rest[1]))
 
 
 def files_of(snapshot: Snapshot) -> Files:

@@ -21,7 +21,6 @@ from pipeline.errors import UserError
 from pipeline.progress import human_bytes
 from pipeline.recipe.pages import addresses, rows_of, tell
 from pipeline.recipe.snapshot import Snapshot
-from pipeline.store.key_index import row_groups
 from pipeline.store.storage import Store
 from stages.schemas import is_label, label_column
 from stages.seal import DamagedFile
@@ -145,7 +144,7 @@ def search(
     hits = []
     size = 0
     of_pages = labels_of(store, labels, phrase) if labels else None
-    for start, table in row_groups(store, documents, ["text"]):
+    for start, table in store.row_groups(documents, ["text"]):
         texts = table.column("text")
         size += texts.nbytes
         matches = phrase.matches(texts)
@@ -155,7 +154,8 @@ def search(
                 matches = pc.and_(matches, pc.fill_null(pc.equal(here.column(label_column(name)), label), False))
         rows = pc.indices_nonzero(matches).to_pylist()
         if rows:
-            pages = rows_group(store, documents, start).take(pa.array(rows)).to_pylist()
+            tables = store.read_rows(documents, [start + row for row in rows], COLUMNS)
+            pages = [page for _, one in tables for page in one.to_pylist()]
             found = [hit(store, phrase, page, kept, start + row) for page, row in zip(pages, rows, strict=True)]
             if of_pages is not None:
                 own_labels = here.take(pa.array(rows)).to_pylist()
@@ -178,17 +178,6 @@ def labels_of(store: Store, address: str, phrase: Phrase) -> pa.Table:
                 there = ", ".join(column.removesuffix("_label") for column in columns)
                 raise UserError(f"no labeller {name!r}; there is {there}")
         return parquet.read(columns)
-
-
-def rows_group(store: Store, address: str, start: int) -> pa.Table:
-    """The row group that begins at a row, with the columns that a hit shows."""
-    with store.open(address) as file:
-        parquet = pq.ParquetFile(file)
-        group = 0
-        while start:
-            start -= parquet.metadata.row_group(group).num_rows
-            group += 1
-        return parquet.read_row_group(group, columns=list(COLUMNS))
 
 
 def hit(store: Store, phrase: Phrase, page: dict[str, Any], kept: str | None, row: int) -> dict[str, Any]:

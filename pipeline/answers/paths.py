@@ -5,8 +5,8 @@ from __future__ import annotations
 from pipeline.errors import UserError
 from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
+from pipeline.recipe.mistakes import nearest
 from pipeline.recipe.snapshot import Snapshot
-from pipeline.recipe.yaml_file import nearest
 from pipeline.store.storage import Store
 
 

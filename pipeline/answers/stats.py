@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from pipeline.answers.why import likeness
 from pipeline.recipe import answers, graph
@@ -27,7 +26,7 @@ from pipeline.store import costs, facts
 from pipeline.store.address import digest
 from pipeline.store.storage import Store
 from stages import report
-from stages.report import cards, changes, diff, export, stats, survey
+from stages.report import cards, export, stats, survey
 from stages.report.ledger import Counted
 from stages.report.remarks import repeated as repeated
 from stages.seal import encode_html, encode_json
@@ -266,24 +265,6 @@ def write(store: Store, name: str) -> str:
 def write_page(store: Store, address: str, page: str) -> None:
     """Write a page, with its checksum."""
     store.write_bytes(address, encode_html(page.encode("utf-8", "replace")))
-
-
-def page_changes(before: pa.Table | None, after: pa.Table | None) -> dict[str, Any]:
-    """Pages that two runs treat differently; each side with the columns of `stages.report.changes`."""
-    return changes.compare(before, after)
-
-
-def difference(a: dict[str, Any], b: dict[str, Any], parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Differences between two stats, and the changes of all splits together."""
-    return diff.diff(a, b, changes.add_up(parts))
-
-
-def difference_text(found: dict[str, Any]) -> str:
-    return str(diff.render_diff_text(found))
-
-
-def difference_html(found: dict[str, Any]) -> str:
-    return str(diff.render_diff_html(found))
 
 
 def of_phase(figures: dict[str, Any], phase: str, corpus: dict[str, Any]) -> dict[str, Any]:

@@ -148,7 +148,8 @@ class Sample:
             return f"{where}: its page is in no split of {docs['source']}/{docs['file']}"
         index, page = place
         piece = docs.get("piece", 0)
-        expected = recipe.page_ids(self.store, self.documents[index], self.kept[index], page, self.params, piece)
+        files = {"documents": self.documents[index], "kept": self.kept[index]}
+        expected = recipe.page_ids(self.store, **files, row=page, params=self.params, piece=piece)
         self.compared += 1
         if np.array_equal(ids, expected):
             return None

@@ -8,8 +8,6 @@ site reads along.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import time
 from functools import lru_cache
@@ -28,6 +26,8 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.store import costs as taken
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
+from stages.report.page import content_hash
+from stages.report.untrusted import script_data
 
 HOST = "127.0.0.1"
 SECONDS = 2
@@ -110,7 +110,7 @@ def page(run: dict[str, Any]) -> str:
         script=Markup(script),
         style_hash=content_hash(style),
         script_hash=content_hash(script),
-        data=Markup(json.dumps(run).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")),
+        data=script_data(run),
     )
 
 
@@ -119,11 +119,6 @@ def environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
-
-
-def content_hash(text: str) -> str:
-    """For the content security policy."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def server(store: Store, port: int) -> ThreadingHTTPServer:

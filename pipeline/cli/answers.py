@@ -15,7 +15,7 @@ from pipeline.answers import decontaminate as decontamination
 from pipeline.answers import diff as compare
 from pipeline.answers import find as phrases
 from pipeline.answers import query as queries
-from pipeline.answers import query_text, safe_text, show, stats, why_text
+from pipeline.answers import query_text, safe_text, show, why_text
 from pipeline.answers import trace as origin
 from pipeline.answers import watch as watching
 from pipeline.answers import why as life
@@ -202,13 +202,13 @@ def diff(
     sides = compare.since_previous(stores[0], list(names)) if previous else compare.sides(stores, list(names))
     found = compare.difference(*sides)
     if html:
-        write_page(html, stats.difference_html(found))
+        write_page(html, compare.html(found))
     if as_json:
         terminal.show_json(found)
     elif html:
         terminal.show(html)
     else:
-        terminal.show(stats.difference_text(found), end="")
+        terminal.show(compare.text(found), end="")
     sys.exit(0 if found["equal"] else 1)
 
 

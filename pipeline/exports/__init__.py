@@ -7,14 +7,14 @@ Hugging Face `datasets` and PyTorch need no export: they read the shards as writ
 
 from collections.abc import Callable
 
-from pipeline.exports.blend import as_shell, blend, blend_report, greedy_order, megatron_flags, write_blend
+from pipeline.exports.blend import as_shell, blend, blend_report, megatron_flags, write_blend
 from pipeline.exports.litdata import export_litdata
 from pipeline.exports.mds import export_mds
-from pipeline.exports.megatron import link, merge, prefixes, read_idx
+from pipeline.exports.megatron import link, merge
 from pipeline.exports.nanosets import export_nanosets
 from pipeline.exports.olmo import export_olmo
 from pipeline.exports.target import Export
-from pipeline.planner.yields import Yield, trainer_yields
+from pipeline.planner.yields import trainer_yields
 
 EXPORTS: dict[str, Callable[..., Export]] = {
     "megatron-link": link,
@@ -29,20 +29,11 @@ EXPORTS: dict[str, Callable[..., Export]] = {
 __all__ = [
     "EXPORTS",
     "Export",
-    "Yield",
     "as_shell",
     "blend",
     "blend_report",
-    "export_litdata",
-    "export_mds",
-    "export_nanosets",
-    "export_olmo",
-    "greedy_order",
     "link",
     "megatron_flags",
-    "merge",
-    "prefixes",
-    "read_idx",
     "trainer_yields",
     "write_blend",
 ]

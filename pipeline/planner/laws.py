@@ -28,6 +28,8 @@ R_STAR_TOKENS = 15.387756
 R_STAR_PARAMETERS = 5.309743
 UNIQUE_PARAMETERS_PER_TOKEN = 0.051
 """Parameters that a unique token is compute-optimal for (1 / 19.6)."""
+TOLERANCE = 1e-9
+"""Width at which `golden_section` stops."""
 
 
 @dataclass(frozen=True)
@@ -162,30 +164,12 @@ def data_constrained_optimum(compute: float, unique: float, law: Parametric = MU
     return Optimum(parameters, compute / (6 * parameters), loss(best))
 
 
-def inference_aware_optimum(loss: float, inference_tokens: float, law: Parametric = BESIROGLU) -> Optimum:
-    """The model that reaches ``loss`` with least compute over its life: 6 N D + 2 N inference_tokens (Sardana 2023,
-    arXiv 2401.00448). More inference, a smaller model on more tokens."""
-    if loss <= law.e:
-        raise UserError(f"no model reaches a loss of {loss}: the law's limit is {law.e:g}")
-    least = (law.a / (loss - law.e)) ** (1 / law.alpha)
-
-    def tokens_for(parameters: float) -> float:
-        return float((law.b / (loss - law.e - law.a * parameters**-law.alpha)) ** (1 / law.beta))
-
-    def log_cost(log_parameters: float) -> float:
-        parameters = exp(log_parameters)
-        return log(parameters) + log(6 * tokens_for(parameters) + 2 * inference_tokens)
-
-    parameters = exp(golden_section(log_cost, log(least * (1 + 1e-6)), log(least) + 15))
-    return Optimum(parameters, tokens_for(parameters), loss)
-
-
-def golden_section(function: Callable[[float], float], low: float, high: float, tolerance: float = 1e-9) -> float:
+def golden_section(function: Callable[[float], float], low: float, high: float) -> float:
     """The place of the least value of a function that has one minimum between low and high."""
     ratio = (sqrt(5) - 1) / 2
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = function(left), function(right)
-    while high - low > tolerance:
+    while high - low > TOLERANCE:
         if at_left < at_right:
             high, right, at_right = right, left, at_left
             left = high - ratio * (high - low)

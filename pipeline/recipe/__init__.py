@@ -4,28 +4,27 @@ from pipeline.recipe.answers import (
     compile_lists,
     compile_robots,
     duplicates_text,
-    exchange_problem,
-    file_digest,
-    file_rows,
     judged_text,
-    page_ids,
     raw_record,
     rules,
     tokenizer_identity,
     train_classifier,
-    verify_corpus,
 )
 from pipeline.recipe.exchanges import survey_addresses
 from pipeline.recipe.file import load, modules_beside
 from pipeline.recipe.input import note_tried
-from pipeline.recipe.products import Recipe, Source
+from pipeline.recipe.products import Recipe
 from pipeline.recipe.reach import empty_domains, lacking_domains
 from pipeline.recipe.sections import MODEL_SUFFIXES, dump
+from stages.exchange_file import problem as exchange_problem
+from stages.rules.row_files import rows as file_rows
+from stages.rules.row_files import sha256 as file_digest
+from stages.tokens import page_ids
+from stages.verify import verify as verify_corpus
 
 __all__ = [
     "MODEL_SUFFIXES",
     "Recipe",
-    "Source",
     "compile_lists",
     "compile_robots",
     "dump",

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.errors import UserError
-from pipeline.recipe import finished, robots_files
+from pipeline.recipe import robots_files
 from pipeline.store.storage import Store
-from stages import clusters, documents, exchange_file, kept, percentiles, tokens
-from stages import verify as shard_verify
+from stages import clusters, documents, kept, percentiles
 from stages.clusters import explain, judge
 from stages.contract import Split
 from stages.kept import failures
@@ -29,11 +28,6 @@ def duplicates_text(store: Store, folder: str, splits: list[dict[str, Any]], lar
     """The report of deduplication, for people; ``splits`` are the fields of `stages.clusters.ClusterInput`."""
     report = explain.dedup_report(store, [clusters.ClusterInput(**split) for split in splits], folder, largest)
     return "\n".join(explain.report_lines(report)) + "\n"
-
-
-def exchange_problem(store: Store, address: str) -> str:
-    """The fault of a file of an exchange that stays (`stages.exchange_file`); '' if there is none."""
-    return exchange_file.problem(store, address)
 
 
 def judged_text(texts: Sequence[str], pairs: list[dict[str, Any]], ngram: int) -> str:
@@ -105,16 +99,6 @@ def rules() -> list[tuple[str, str, str, str, float]]:
     ]
 
 
-def verify_corpus(store: Store, manifest: str) -> list[str]:
-    """Problems of a folder of shards (`stages.verify`)."""
-    return shard_verify.verify(store, manifest)
-
-
-def page_ids(store: Store, documents: str, kept: str, row: int, params: dict[str, Any], piece: int = 0) -> Any:
-    """Token ids of one page, or a piece of it, by the reference library; ``params`` are those of `tokens`."""
-    return tokens.page_ids(store, documents=documents, kept=kept, row=row, params=params, piece=piece)
-
-
 def train_classifier(
     texts: Iterable[tuple[str, str, str]], output: str, settings: dict[str, Any], data: list[dict[str, Any]]
 ) -> dict[str, Any]:
@@ -131,16 +115,6 @@ def train_classifier(
         for label, text, url in texts
     )
     return classifier_training.train(labelled, output, classifier_training.Training(**settings), data)
-
-
-def file_rows(path: str, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-    """Rows of a file that a user supplies (`stages.rules.row_files`)."""
-    return row_files.rows(path, columns, optional)
-
-
-def file_digest(path: str) -> str:
-    """SHA-256 of a file's content."""
-    return row_files.sha256(path)
 
 
 def tokenizer_identity(name: str, eos: str | int | None = None) -> dict[str, Any]:
@@ -226,22 +200,6 @@ def benchmarks(files: Sequence[str], parts: Sequence[str]) -> contamination.Benc
     for one in made.files:
         contamination.check(one, every_field=len(files) == 1)  # of several, one may have no answers, another no choices
     return made
-
-
-def examine(
-    looked_for: contamination.Benchmarks, texts: Iterator[pa.RecordBatch], threshold: float, workers: int
-) -> tuple[pa.Table, dict[str, Any]]:
-    """The texts among these that contain items (`pipeline.recipe.finished`), and counts."""
-    return finished.examine(looked_for, texts, threshold, workers)
-
-
-def text_rows(path: str, column: str) -> Iterator[dict[str, Any]]:
-    """The rows of a file of texts; of Parquet the text and doc_id alone.
-
-    Raises:
-        ValueError, OSError: it cannot be read, or has no such column.
-    """
-    return row_files.rows(path, (column,), ("doc_id",))
 
 
 def text_lines(path: str | Path) -> list[bytes]:

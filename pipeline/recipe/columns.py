@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.recipe import graph
+from pipeline.recipe.mistakes import nearest
 from pipeline.recipe.snapshot import Snapshot
-from pipeline.recipe.yaml_file import nearest
 from stages.kernels.columns.gather import splice_spans
 from stages.kernels.columns.ragged import offsets_of, text_buffers
 

@@ -10,9 +10,10 @@ from pipeline.errors import one_line
 from pipeline.recipe import graph
 from pipeline.recipe.graph import SECTIONS
 from pipeline.recipe.measured import columns_of
+from pipeline.recipe.mistakes import nearest, no_such_key, validate
 from pipeline.recipe.paths import resolve, resolve_argument, resolve_files, source_paths
 from pipeline.recipe.products import Source
-from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, no_such_key, validate
+from pipeline.recipe.yaml_file import Key, YamlFile, dotted
 from pipeline.store.storage import Store
 from stages import schemas, sources
 from stages.documents import derived

@@ -16,13 +16,14 @@ from pipeline.recipe.entries import MOST_LETTERS, check_name, read_source, read_
 from pipeline.recipe.graph import SECTIONS, TOP_KEYS
 from pipeline.recipe.grids import Grids, cells_of, is_grid, written_out
 from pipeline.recipe.input import check_functions, check_input, check_scorers
+from pipeline.recipe.mistakes import no_such_key, validate
 from pipeline.recipe.named_labels import known_labels
 from pipeline.recipe.own_rules import share_rules
 from pipeline.recipe.paths import resolve, resolve_files, resolve_models
 from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.references import check_references
 from pipeline.recipe.sections import SampleParams, dump
-from pipeline.recipe.yaml_file import Key, YamlFile, no_such_key, read_yaml, validate
+from pipeline.recipe.yaml_file import Key, YamlFile, read_yaml
 from pipeline.store.storage import Store, filesystem_of
 from stages import kept, mixture, own_lines, own_modules, schemas, token_counts
 from stages.contract import Split

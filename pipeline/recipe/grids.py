@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import one_line
+from pipeline.recipe.mistakes import nearest, validate
 from pipeline.recipe.paths import resolve
-from pipeline.recipe.yaml_file import Key, YamlFile, nearest, validate
+from pipeline.recipe.yaml_file import Key, YamlFile
 from pipeline.store.storage import Store
 from stages.kept.copies import read_weights
 from stages.kept.grid import Cell, Grid

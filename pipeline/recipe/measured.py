@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.recipe import graph
+from pipeline.recipe.mistakes import nearest
 from pipeline.recipe.products import Source
-from pipeline.recipe.yaml_file import Key, YamlFile, nearest
+from pipeline.recipe.yaml_file import Key, YamlFile
 from stages import kept, schemas
 from stages.kept import params as kept_params
 from stages.rules import families

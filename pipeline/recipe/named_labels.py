@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from pipeline.recipe.mistakes import nearest
 from pipeline.recipe.products import Source
-from pipeline.recipe.yaml_file import Key, YamlFile, nearest
+from pipeline.recipe.yaml_file import Key, YamlFile
 from stages import labels
 
 SHOWN = 12

@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import terminal
 from pipeline.errors import UserError
@@ -142,13 +141,8 @@ def same_start(a: str, b: str) -> int:
 
 def rows_of(store: Store, address: str, row: int, columns: list[str] | None = None) -> pa.Table:
     """One row of a Parquet file as a table (some columns of it), reading only its row group."""
-    with store.open(address) as file:
-        parquet = pq.ParquetFile(file)
-        for group in range(parquet.num_row_groups):
-            rows = parquet.metadata.row_group(group).num_rows
-            if row < rows:
-                return parquet.read_row_group(group, columns=columns).slice(row, 1)
-            row -= rows
+    for _, table in store.read_rows(address, [row], columns):
+        return table
     raise UserError(f"{address} has no such row: it is not aligned with its documents; run verify")
 
 

@@ -7,11 +7,12 @@ from typing import Any
 from pipeline.recipe.fractions import check_fractions
 from pipeline.recipe.grids import is_grid
 from pipeline.recipe.measured import check_columns, check_languages, check_numbers, measured_columns, place_of
+from pipeline.recipe.mistakes import nearest
 from pipeline.recipe.named_labels import check_labels
 from pipeline.recipe.named_sources import check_named
 from pipeline.recipe.products import Source, mixtures_of
 from pipeline.recipe.reach import check_reach
-from pipeline.recipe.yaml_file import Key, YamlFile, nearest
+from pipeline.recipe.yaml_file import Key, YamlFile
 from stages import clusters, kept, schemas
 
 

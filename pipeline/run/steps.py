@@ -271,7 +271,7 @@ class Steps:
                 self.scheduler.run(name, tasks, finished, lambda: self._progress(name, progress))
             finally:
                 self.costs.retries = self.scheduler.retries
-                self.costs.end_phase()
+                self.costs.end_wave()
 
     def run_waves(self, name: str, waves: list[Wave]) -> None:
         """Run an exchange; what is found damaged on the way is made again (see `pipeline.run.rebuild`)."""

@@ -1,6 +1,6 @@
-"""Traffic of an exchange, counted from its plan: phases, tasks, the files they write, and how often they read those.
+"""Traffic of an exchange, counted from its plan: waves, tasks, the files they write, and how often they read those.
 
-A read is a task and a file that its arguments list: one of an earlier phase, or one of another product that is read in
+A read is a task and a file that its arguments list: one of an earlier wave, or one of another product that is read in
 parts by many tasks, as shards read token files. What a task reads of its own splits alone is not counted, nor are the
 entries of shards that a manifest gathers. Price: some 20 µs a task, and a look at the lists that they share.
 """
@@ -19,10 +19,10 @@ from stages.contract import Each, Task, Wave
 
 @dataclass(frozen=True)
 class Traffic:
-    """Counts of one exchange, or of a phase of it."""
+    """Counts of one exchange, or of a wave of it."""
 
     name: str
-    phases: int
+    waves: int
     tasks: int
     files: int
     reads: int
@@ -31,7 +31,7 @@ class Traffic:
 
     def line(self) -> str:
         return (
-            f"{self.name}: {self.tasks:,} tasks in {self.phases} {'phase' if self.phases == 1 else 'phases'} write"
+            f"{self.name}: {self.tasks:,} tasks in {self.waves} {'wave' if self.waves == 1 else 'waves'} write"
             f" {self.files:,} files and read them {self.reads:,} times; a task takes up to {human_bytes(self.memory)}"
         )
 
@@ -43,8 +43,8 @@ class _Files(set[str]):
         return super().__contains__(name) or (isinstance(name, str) and name.endswith(SEALED))
 
 
-def of_phases(waves: Sequence[Wave]) -> list[Traffic]:
-    """Counts of each phase that has tasks."""
+def of_waves(waves: Sequence[Wave]) -> list[Traffic]:
+    """Counts of each wave that has tasks."""
     made = _Files(address for wave in waves for outputs in rebuild.outputs_of(wave.tasks) for address in outputs)
     known: rebuild.Known = {}
     shared: dict[tuple[int, ...], set[str]] = {}
@@ -61,8 +61,8 @@ def of_phases(waves: Sequence[Wave]) -> list[Traffic]:
 
 
 def whole(name: str, waves: Sequence[Wave]) -> Traffic:
-    """Counts of all phases together."""
-    parts = of_phases(waves)
+    """Counts of all waves together."""
+    parts = of_waves(waves)
     tasks, files, reads = (sum(getattr(part, key) for part in parts) for key in ("tasks", "files", "reads"))
     return Traffic(name, len(parts), tasks, files, reads, max((part.memory for part in parts), default=0))
 

@@ -56,9 +56,9 @@ def digest(value: Any, digits: int = 16) -> str:
     return _digest_of(_parts(value), digits)
 
 
-def digest_of_list(members: Iterable[str], digits: int = 16) -> str:
+def digest_of_list(members: Iterable[str]) -> str:
     """`digest` of a list, its members given as their canonical JSON."""
-    return _digest_of(_listed(members), digits)
+    return _digest_of(_listed(members), 16)
 
 
 def digests(values: Iterable[str], digits: int = 16) -> list[str]:

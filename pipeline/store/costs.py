@@ -91,8 +91,8 @@ class Costs:
     def _slowest(self, count: int) -> list[Entry]:
         return heapq.nsmallest(count, [*self._slow, *self._entries], key=lambda entry: -entry["seconds"])
 
-    def end_phase(self) -> None:
-        """The phase under way is over: keep its tasks, if they and those held back took long enough."""
+    def end_wave(self) -> None:
+        """The wave under way is over: keep its tasks, if they and those held back took long enough."""
         seconds = sum(entry["seconds"] for entry in (*self._held, *self._entries))
         if seconds >= MIN_SECONDS or self.retries > self._written_retries:
             self.write()

@@ -20,7 +20,7 @@ look-up reads one block of 64 KiB a segment: 0.1 ms on a local disk.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,7 +28,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.store.address import digest
@@ -36,7 +35,7 @@ from pipeline.store.key_file import DamagedIndex, Entries, places, sealed
 from pipeline.store.storage import Store
 from stages.contract import Task
 from stages.kernels.columns.ragged import text_buffers
-from stages.kernels.urls.keys import key_of, url_keys
+from stages.kernels.urls.keys import hosts_as_written, key_of, url_keys
 from stages.seal import DamagedFile
 
 VERSION = 3
@@ -45,7 +44,6 @@ PAGE_BYTES = 100
 THREADS = 16
 """Segments looked into side by side: an object store answers slowly, but many at once."""
 URL_COLUMNS = ("doc_id", "url", "host")
-HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)"
 Keys = npt.NDArray[np.uint64]
 File = tuple[str, int]
 """Address and rows of a Parquet file."""
@@ -232,7 +230,7 @@ def entries_of(store: Store, files: Sequence[str], columns: Sequence[str]) -> di
     """Per column the sorted pairs of a segment, (rows, 2) of uint64."""
     parts: dict[str, list[tuple[Keys, Keys]]] = {column: [] for column in columns}
     for number, address in enumerate(files):
-        for start, table in row_groups(store, address, ["doc_id", "url"][: len(columns)]):
+        for start, table in store.row_groups(address, ["doc_id", "url"][: len(columns)]):
             place = (np.uint64(number) << np.uint64(32)) + np.arange(start, start + table.num_rows, dtype=np.uint64)
             for column, (keys, rows) in keys_of(table, columns).items():
                 parts[column].append((keys, place[rows]))
@@ -279,17 +277,5 @@ def keys_of(table: pa.Table, columns: Sequence[str]) -> dict[str, tuple[Keys, Ke
 
 def hosts_of(urls: Any) -> pa.Array:
     """Host names in lower case, without dots at their end; empty where there is none."""
-    host = pc.ascii_rtrim(pc.struct_field(pc.extract_regex(urls, HOST), "host"), characters=".")
-    found = pc.fill_null(pc.ascii_lower(host), "")
+    found = pc.fill_null(pc.ascii_lower(hosts_as_written(urls)), "")
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
-
-
-def row_groups(store: Store, address: str, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
-    """Row groups of a Parquet file, each with the number of its first row."""
-    with store.open(address) as file:
-        parquet = pq.ParquetFile(file)
-        start = 0
-        for group in range(parquet.num_row_groups):
-            table = parquet.read_row_group(group, columns=columns, use_threads=False)
-            yield start, table
-            start += table.num_rows

@@ -25,6 +25,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, cast
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
@@ -180,6 +182,38 @@ class Store:
     def read_table(self, address: str, columns: Sequence[str] | None = None) -> pa.Table:
         with self.open(address) as file:
             return pq.ParquetFile(file).read(columns=columns and [*columns])
+
+    def row_groups(self, address: str, columns: Sequence[str] | None = None) -> Iterator[tuple[int, pa.Table]]:
+        """Row groups of a Parquet file in turn, each with the number of its first row."""
+        with self.open(address) as file:
+            parquet = pq.ParquetFile(file)
+            first = 0
+            for group in range(parquet.num_row_groups):
+                table = parquet.read_row_group(group, columns=columns and [*columns])
+                yield first, table
+                first += table.num_rows
+
+    def read_rows(
+        self, address: str, rows: Sequence[int] | npt.NDArray[np.integer], columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[slice, pa.Table]]:
+        """Rows of a Parquet file by their numbers, rising: (which of ``rows``, their table), a row group at a time.
+
+        Row groups that hold none of them are not read.
+        """
+        if len(rows) == 0:
+            return
+        with self.open(address) as file:
+            parquet = pq.ParquetFile(file)
+            first = 0
+            for group in range(parquet.num_row_groups):
+                last = first + parquet.metadata.row_group(group).num_rows
+                start, stop = np.searchsorted(rows, (first, last)).tolist()
+                if stop > start:
+                    table = parquet.read_row_group(group, columns=columns and [*columns])
+                    if stop - start < len(table):
+                        table = table.take(pa.array(np.asarray(rows[start:stop]) - first))
+                    yield slice(start, stop), table
+                first = last
 
     def metadata(self, address: str) -> dict[str, Any]:
         """The report inside a Parquet file, an Arrow IPC file or an Arrow IPC stream of ours."""

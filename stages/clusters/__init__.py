@@ -39,12 +39,9 @@ from __future__ import annotations
 from typing import Any
 
 from stages.clusters.brakes import BrakeError, check, violations
-from stages.clusters.curve import curve_lines
-from stages.clusters.explain import dedup_report, report_lines
 from stages.clusters.params import BRAKES, EFFORT, ClusterInput, Params, check_permutations
 from stages.clusters.planning import measure, plan, settle_all
 from stages.clusters.work import family_files
-from stages.exchange_file import CorruptIntermediate
 
 VERSION = 5
 FAMILIES_VERSION = 1
@@ -57,17 +54,13 @@ __all__ = [
     "VERSION",
     "BrakeError",
     "ClusterInput",
-    "CorruptIntermediate",
     "Params",
     "check",
     "check_permutations",
-    "curve_lines",
-    "dedup_report",
     "family_files",
     "identity",
     "measure",
     "plan",
-    "report_lines",
     "settle_all",
     "violations",
 ]

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from stages.clusters.pages import document_columns, scope_salts, text_bases
 from stages.clusters.params import Params
@@ -58,8 +57,8 @@ def map_bands(
     for split in splits:
         start, stop = np.searchsorted(members["split"], (split["number"], split["number"] + 1)).tolist()
         salts = _salts(store, settings, split)
-        for first, last, minima in minima_of_rows(store, split["signatures"], members["row"][start:stop]):
-            here = slice(start + first, start + last)
+        for found, minima in minima_of_rows(store, split["signatures"], members["row"][start:stop]):
+            here = slice(start + found.start, start + found.stop)
             own = np.ascontiguousarray(minima[:, first_band * settings.rows : last_band * settings.rows])
             keys = minhash.band_keys(own, width, settings.rows, salts[members["row"][here]] + np.uint64(first_band))
             sketches = minhash.sketches(minima)
@@ -130,22 +129,14 @@ def representatives(store: Store, texts: list[str], rows: list[str], group: int)
     return {name: column[order] for name, column in found.items()}
 
 
-def minima_of_rows(store: Store, signatures: str, rows: Array) -> Iterator[tuple[int, int, Array]]:
-    """Minima of some rows, ascending, row group by row group: (first, last + 1) among ``rows``, and theirs.
+def minima_of_rows(store: Store, signatures: str, rows: Array) -> Iterator[tuple[slice, Array]]:
+    """Minima of some rows, ascending, row group by row group: (which of ``rows``, theirs).
 
     A whole column at once would be four times as slow: its memory is fresh from the system every time.
     """
-    with store.open(signatures) as file:
-        reader = pq.ParquetFile(file)
-        first = 0
-        for group in range(reader.num_row_groups):
-            last = first + reader.metadata.row_group(group).num_rows
-            start, stop = np.searchsorted(rows, (first, last))
-            if stop > start:
-                column = reader.read_row_group(group, columns=["minhash"]).column(0).combine_chunks()
-                minima = column.flatten().to_numpy().reshape(len(column), -1)
-                yield int(start), int(stop), minima[rows[start:stop] - first]
-            first = last
+    for place, table in store.read_rows(signatures, rows, ["minhash"]):
+        column = table.column(0).combine_chunks()
+        yield place, column.flatten().to_numpy(zero_copy_only=False, writable=True).reshape(len(column), -1)
 
 
 def _salts(store: Store, settings: Params, split: dict[str, Any]) -> Array:

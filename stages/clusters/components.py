@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stages.clusters import stars
@@ -207,26 +206,17 @@ def shingles_of(store: Store, split: dict[str, Any], records: Columns) -> Iterat
         yield records | none
         return
     if split["documents"] is None:
-        for start, stop, minima in minima_of_rows(store, split["signatures"], rows):
-            part = {name: values[start:stop] for name, values in records.items()}
-            sizes = np.full(stop - start, minima.shape[1])
-            signed = np.ones(stop - start, np.bool_)
+        for place, minima in minima_of_rows(store, split["signatures"], rows):
+            part = {name: values[place] for name, values in records.items()}
+            sizes = np.full(len(minima), minima.shape[1])
+            signed = np.ones(len(minima), np.bool_)
             yield part | {"size": sizes, "hash": minima.reshape(-1).astype(np.uint64), "signed": signed}
         return
     ngram = int(signing_method(store, split["signatures"])["ngram"])
-    with store.open(split["documents"]) as file:
-        reader = pq.ParquetFile(file)
-        first = 0
-        for group in range(reader.num_row_groups):
-            last = first + reader.metadata.row_group(group).num_rows
-            start, stop = np.searchsorted(rows, (first, last))
-            if stop > start:
-                column = reader.read_row_group(group, columns=["text"]).column("text")
-                text = column.take(pa.array(rows[start:stop] - first))
-                hashes, offsets = shingle_sets(*normalise(*text_buffers(text)), ngram)
-                part = {name: values[start:stop] for name, values in records.items()}
-                yield part | {"size": np.diff(offsets), "hash": hashes, "signed": np.zeros(stop - start, np.bool_)}
-            first = last
+    for place, table in store.read_rows(split["documents"], rows, ["text"]):
+        hashes, offsets = shingle_sets(*normalise(*text_buffers(table.column("text"))), ngram)
+        part = {name: values[place] for name, values in records.items()}
+        yield part | {"size": np.diff(offsets), "hash": hashes, "signed": np.zeros(len(table), np.bool_)}
 
 
 def signing_method(store: Store, signatures: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from stages.kernels.dedup.band_buckets import bit_bounds
 from stages.kernels.dedup.minhash import SKETCH_BITS
 
 SIMILARITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+STEPS = 200
 
 
 def found_probability(params: Params, similarity: float, permutations: int = 112) -> float:
@@ -26,10 +27,10 @@ def found_probability(params: Params, similarity: float, permutations: int = 112
     return meets * passes
 
 
-def mean_recall(params: Params, permutations: int = 112, steps: int = 200) -> float:
+def mean_recall(params: Params, permutations: int = 112) -> float:
     """Mean of `found_probability` from the threshold to 1: recall if similarities are spread evenly."""
-    width = (1.0 - params.threshold) / steps
-    points = [params.threshold + (step + 0.5) * width for step in range(steps)] if width else [1.0]
+    width = (1.0 - params.threshold) / STEPS
+    points = [params.threshold + (step + 0.5) * width for step in range(STEPS)] if width else [1.0]
     return sum(found_probability(params, point, permutations) for point in points) / len(points)
 
 

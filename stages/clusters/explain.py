@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stages.clusters.params import ClusterInput
 from stages.contract import Store
@@ -86,20 +85,11 @@ def report_lines(report: dict[str, Any]) -> list[str]:
 
 def _pages(store: Store, split: ClusterInput, rows: Any, column: pa.Table) -> list[dict[str, Any]]:
     """Id, address, fate and text of some rows; reads only the row groups that hold them."""
-    found: list[dict[str, Any]] = []
-    decided = column.take(pa.array(rows)).to_pylist()
     if split.documents is None:
         return []
-    with store.open(split.documents) as file:
-        reader = pq.ParquetFile(file)
-        first = 0
-        for group in range(reader.num_row_groups):
-            last = first + reader.metadata.row_group(group).num_rows
-            here = rows[(rows >= first) & (rows < last)]
-            if len(here):
-                table = reader.read_row_group(group, columns=["doc_id", "url", "text"])
-                found += table.take(pa.array(here - first)).to_pylist()
-            first = last
+    decided = column.take(pa.array(rows)).to_pylist()
+    tables = store.read_rows(split.documents, rows, ["doc_id", "url", "text"])
+    found = [page for _, table in tables for page in table.to_pylist()]
     return [
         {
             "cluster": row["cluster"].hex(),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
-from stages.contract import StageParams
+from stages.contract import GrownParams
 
 Preference = Literal["quality", "longest", "source", "newest", "oldest", "earlier", "later"]
 """``earlier``: pages of an earlier run before new ones; ``later``: the other way round."""
@@ -27,8 +27,10 @@ EFFORT = ("memory", "passes", "rounds")
 """Parameters that decide how the work is cut: the same bytes whatever they are."""
 
 
-class Params(StageParams):
+class Params(GrownParams):
     """Parameters of deduplication: how duplicates are found and decided, and when to stop instead."""
+
+    later = frozenset({"derived"})
 
     bands: int = Field(default=18, ge=1, le=256, description="bands of the signature that nominate candidates")
     rows: int = Field(default=6, ge=1, le=64, description="minima that must agree in a band")
@@ -72,12 +74,6 @@ class Params(StageParams):
     past_brakes: Literal["stop", "warn"] = Field(
         default="stop", description="what a brake does: stop the run, or say so and go on"
     )
-
-    @model_serializer(mode="wrap")
-    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without transforms as it was before there were any: what was decided then stands."""
-        plain: dict[str, Any] = handler(self)
-        return {name: value for name, value in plain.items() if value or name != "derived"}
 
     @model_validator(mode="after")
     def _consistent(self) -> Params:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
 
 from stages import schemas
@@ -196,39 +195,23 @@ class Account:
     def as_dict(self, store: Store, documents: str) -> dict[str, Any]:
         """The report; reads the text of the rows that are shown."""
         wanted = sorted({row for shown in self.examples.values() for row, _ in shown})
-        texts = _texts(store, documents, wanted)
+        pages: dict[int, dict[str, Any]] = {}
+        for which, table in store.read_rows(documents, wanted, ["doc_id", "url", "text"]):
+            pages |= dict(zip(wanted[which], table.to_pylist(), strict=True))
         examples = []
-        for (name, verdict), shown in sorted(self.examples.items()):
-            for row, hit in shown:
-                doc_id, url, text = texts[row]
-                piece = text.encode()[hit.start : hit.stop][:EXCERPT_BYTES].decode(errors="ignore")
+        for (name, verdict), found in sorted(self.examples.items()):
+            for row, hit in found:
+                page = pages[row]
+                text = page["text"].encode()[hit.start : hit.stop][:EXCERPT_BYTES].decode(errors="ignore")
                 place = {"benchmark": name, "item": int(self.known.row_I[hit.item]), "verdict": verdict}
-                examples.append({**place, "score": round(hit.score, 3), "doc_id": doc_id, "url": url, "text": piece})
+                shown = {"doc_id": page["doc_id"].hex(), "url": page["url"] or "", "text": text}
+                examples.append({**place, "score": round(hit.score, 3), **shown})
         most = sorted(self.items.items(), key=lambda entry: (-entry[1], entry[0]))
         return {
             "verdicts": [[name, verdict, pages] for (name, verdict), pages in sorted(self.pages.items())],
             "items": [[name, item, pages] for (name, item), pages in most],
             "examples": examples,
         }
-
-
-def _texts(store: Store, documents: str, rows: list[int]) -> dict[int, tuple[str, str, str]]:
-    """(doc_id, url, text) of these rows of a `documents` file, by row."""
-    found: dict[int, tuple[str, str, str]] = {}
-    if not rows:
-        return found
-    with store.open(documents) as file:
-        reader = pq.ParquetFile(file)
-        first = 0
-        for group in range(reader.num_row_groups):
-            behind = first + reader.metadata.row_group(group).num_rows
-            mine = [row for row in rows if first <= row < behind]
-            if mine:
-                table = reader.read_row_group(group, columns=["doc_id", "url", "text"]).take([r - first for r in mine])
-                for row, entry in zip(mine, table.to_pylist(), strict=True):
-                    found[row] = (entry["doc_id"].hex(), entry["url"] or "", entry["text"])
-            first = behind
-    return found
 
 
 def summarise(store: Store, *, params: dict[str, Any], outputs: list[str], counts: str, summary: str) -> dict[str, Any]:
@@ -273,10 +256,8 @@ def summarise(store: Store, *, params: dict[str, Any], outputs: list[str], count
 
 
 def _batches(store: Store, address: str) -> Iterator[pa.RecordBatch]:
-    with store.open(address) as file:
-        reader = pq.ParquetFile(file)
-        for group in range(reader.num_row_groups):
-            yield from reader.read_row_group(group).combine_chunks().to_batches()
+    for _, table in store.row_groups(address):
+        yield from table.combine_chunks().to_batches()
 
 
 def runs_of(batch: pa.RecordBatch) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

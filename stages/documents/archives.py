@@ -82,10 +82,10 @@ class Head:
 
 
 def archive_records(
-    file: Any, account: Account, limits: Limits, dialect: Dialect = WARC, start: int = 0, end: int | None = None
+    file: Any, account: Account, limits: Limits, dialect: Dialect = WARC, start: int = 0
 ) -> Iterator[Record]:
-    """The records of an open WARC or ARC file, of any compression; only members that start in [``start``, ``end``)."""
-    yield from _read(records, file, account, limits, dialect, start, end)
+    """The records of an open WARC or ARC file, of any compression; only members that start at ``start`` or behind."""
+    yield from _read(records, file, account, limits, dialect, start, None)
 
 
 def archive_pages(

@@ -218,18 +218,13 @@ def _taken_rows(
         "text",
         *(c for c in settings.inputs.columns() if c not in sidecars),
     ]
-    first = 0
-    with store.open(files["documents"]) as file:
-        reader = pq.ParquetFile(file)
-        for group in range(reader.num_row_groups):
-            table = reader.read_row_group(group, columns=list(dict.fromkeys(own)))
-            for column, values in sidecars.items():
-                table = table.append_column(column, values.slice(first, table.num_rows))
-            first += table.num_rows
-            taken = table.filter(_taken(table, settings.inputs))
-            counts.update(pages=table.num_rows, taken=taken.num_rows)
-            if taken.num_rows:
-                yield taken.combine_chunks().to_batches()[0]
+    for first, table in store.row_groups(files["documents"], list(dict.fromkeys(own))):
+        for column, values in sidecars.items():
+            table = table.append_column(column, values.slice(first, table.num_rows))
+        taken = table.filter(_taken(table, settings.inputs))
+        counts.update(pages=table.num_rows, taken=taken.num_rows)
+        if taken.num_rows:
+            yield taken.combine_chunks().to_batches()[0]
 
 
 def _columns(store: Store, address: str) -> set[str]:

@@ -1,8 +1,7 @@
 """HTML pages to their main text, or to all their visible text, a batch at a time.
 
-For `stages.documents`, which decodes a page to UTF-8 and offers this as an extractor. `extract` takes a ``large_binary``
-column (or data and offsets) and gives an `ExtractionResult`: columns of text and of what the page says of itself, row for
-row; `main_text` gives the text alone. Method: one pass cuts the page into blocks (`blocks`), two small classifiers with words between them
+For `stages.documents`, which decodes a page to UTF-8 and offers this as an extractor. `main_text` takes a ``large_binary``
+column (or data and offsets) and gives a column of texts, row for row. Method: one pass cuts the page into blocks (`blocks`), two small classifiers with words between them
 decide which of them are its text (`features`, `trees`, `block_words`, trained by `tools.train_extractor`), the chosen ones are written (`text`).
 
 Any bytes may come in: what is not UTF-8 becomes U+FFFD first, at the cost of a copy. Price: see
@@ -13,9 +12,7 @@ only a script shows is taken from the state that the page carries (`page_state`)
 
 from __future__ import annotations
 
-import html
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +23,9 @@ from stages.extraction import page_state
 from stages.extraction.model import Model, load_model
 from stages.extraction.scanning import Scanned, Scanner, Table, groups
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
-from stages.kernels.html import layout
 from stages.kernels.html import text as html_text
 
 VERSION = 16
-_MAX_SPAN = 2000
 _HTML_TO_TEXT = 3
 """Room is made for a byte of text for so many of HTML; more when it is needed."""
 _MUCH_MORE = 3
@@ -43,30 +38,6 @@ class ExtractionParams(StageParams):
 
     markdown: bool = False
     strictness: int = 0
-
-
-@dataclass(frozen=True)
-class ExtractionResult:
-    """Columns, row for row with the pages; null where a page does not say."""
-
-    text: pa.LargeStringArray
-    title: pa.StringArray
-    language: pa.StringArray
-    """The ``lang`` of its `html` element."""
-    canonical: pa.StringArray
-    licence: pa.StringArray
-    """Target of the first ``rel=license``."""
-    date: pa.StringArray
-    """Date of publication, in the page's own words."""
-
-
-_FIELDS = {
-    "title": (layout.TITLE_FROM, layout.SOCIAL_TITLE_FROM),
-    "language": (layout.LANG_FROM,),
-    "canonical": (layout.ADDRESS_FROM,),
-    "licence": (layout.LICENCE_FROM,),
-    "date": (layout.DATE_FROM,),
-}
 
 
 def valid_utf8(pages: pa.Array | tuple[Bytes, Offsets]) -> tuple[Bytes, Offsets]:
@@ -82,22 +53,6 @@ def valid_utf8(pages: pa.Array | tuple[Bytes, Offsets]) -> tuple[Bytes, Offsets]
         repaired = [(page or b"").decode("utf-8", "replace").encode() for page in pages.to_pylist()]
         pages = pa.array(repaired, pa.large_binary())
     return text_buffers(pages)
-
-
-def _spans(data: Bytes, pages: Table) -> dict[str, list[str | None]]:
-    """The fields of a page that stand in attributes or in `title`."""
-    found: dict[str, list[str | None]] = {name: [] for name in _FIELDS}
-    for page in pages.T.tolist():
-        for name, rows in _FIELDS.items():
-            value = None
-            for row in rows:
-                start, stop = page[row], min(page[row + 1], page[row] + _MAX_SPAN)
-                if value is None and start >= 0:
-                    raw = data[start:stop].tobytes()
-                    decoded = html.unescape(raw.replace(b"\0", b"").decode("utf-8", "ignore"))
-                    value = " ".join(decoded.split()) or None
-            found[name].append(value)
-    return found
 
 
 def _scanner() -> Scanner:
@@ -164,10 +119,9 @@ def _extract(
     params: ExtractionParams,
     model: Model,
     keep_all: bool = False,
-    fields: dict[str, list[str | None]] | None = None,
     is_utf8: bool = False,
 ) -> pa.LargeStringArray:
-    """The text of each page; what `_FIELDS` name is added to ``fields`` unless that is None."""
+    """The text of each page."""
     data, offsets = text_buffers(pages) if is_utf8 else valid_utf8(pages)
     scanner = _scanner()
     output = _Output(len(offsets) - 1, int(offsets[-1] - offsets[0]) // _HTML_TO_TEXT + 4096)
@@ -176,9 +130,6 @@ def _extract(
         out = output.room(html_text.room(scanned.num_bytes, scanned.num_blocks, scanned.num_nodes))
         ends = np.empty(last - first, np.int64)
         output.add(_write(scanner, data, scanned, params, model, keep_all, out, ends), ends)
-        if fields is not None:
-            for name, values in _spans(data, scanned.pages).items():
-                fields[name].extend(values)
     return output.column() if keep_all else _from_state(output.column(), data, offsets, params, model)
 
 
@@ -207,36 +158,15 @@ def _from_state(
     )
 
 
-def _with_fields(
-    pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams, model: Model, keep_all: bool
-) -> ExtractionResult:
-    fields: dict[str, list[str | None]] = {name: [] for name in _FIELDS}
-    text = _extract(pages, params, model, keep_all, fields)
-    return ExtractionResult(text, **{name: pa.array(values, pa.string()) for name, values in fields.items()})
-
-
-def extract(
-    pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams | None = None, model: Model | None = None
-) -> ExtractionResult:
-    """Main text of each page, ``""`` where there is none, and what the page says of itself."""
-    return _with_fields(pages, params or ExtractionParams(), model or load_model(), False)
-
-
 def main_text(
     pages: pa.Array | tuple[Bytes, Offsets],
     params: ExtractionParams | None = None,
-    model: Model | None = None,
     is_utf8: bool = False,
 ) -> pa.LargeStringArray:
-    """`extract` without the fields: no object a page is made. With ``is_utf8`` the caller vouches for a column without nulls."""
-    return _extract(pages, params or ExtractionParams(), model or load_model(), is_utf8=is_utf8)
-
-
-def visible_text(pages: pa.Array | tuple[Bytes, Offsets]) -> ExtractionResult:
-    """All text of each page that is not script, style, comment, template, drop-down, text field, drawing or hidden."""
-    return _with_fields(pages, ExtractionParams(), load_model(), True)
+    """Main text of each page, ``""`` where there is none. With ``is_utf8`` the caller vouches for a column without nulls."""
+    return _extract(pages, params or ExtractionParams(), load_model(), is_utf8=is_utf8)
 
 
 def all_text(pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams) -> pa.LargeStringArray:
-    """`visible_text` without the fields, in the form that ``params`` ask for."""
+    """All text of each page that is not script, style, comment, template, drop-down, text field, drawing or hidden."""
     return _extract(pages, params, load_model(), keep_all=True)

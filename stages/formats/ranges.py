@@ -154,17 +154,17 @@ class Ranged:
             self._file.close()
 
 
-def fetched(file: Ranged, spans: Sequence[Request], wanted: int = AHEAD) -> Iterator[bytes]:
-    """The bytes of each request, in order; at most ``wanted`` of them are under way or wait to be taken."""
+def fetched(file: Ranged, spans: Sequence[Request]) -> Iterator[bytes]:
+    """The bytes of each request, in order; at most `AHEAD` of them are under way or wait to be taken."""
     if len(spans) == 1:
         yield file.get(*spans[0][2:])
         return
-    with ThreadPoolExecutor(wanted) as threads:
+    with ThreadPoolExecutor(AHEAD) as threads:
         waiting: deque[Future[bytes]] = deque()
         left = iter(spans)
         try:
             while True:
-                while len(waiting) < wanted and (span := next(left, None)) is not None:
+                while len(waiting) < AHEAD and (span := next(left, None)) is not None:
                     waiting.append(threads.submit(file.get, *span[2:]))
                 if not waiting:
                     return

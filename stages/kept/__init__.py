@@ -26,6 +26,7 @@ from __future__ import annotations
 from typing import Any
 
 from stages.contract import Store
+from stages.kept.active import active_rules, idle_thresholds, rule_of, threshold_hint, without_columns
 from stages.kept.decide import (
     BY_LANGUAGE,
     Edges,
@@ -37,29 +38,14 @@ from stages.kept.decide import (
 from stages.kept.eligible import eligibility, eligible_domain, find_eligible
 from stages.kept.explain import page_rules
 from stages.kept.inputs import read_pages
-from stages.kept.params import (
-    FIXED,
-    ORDER,
-    PUBLISHED,
-    Domain,
-    Override,
-    Params,
-    active_rules,
-    idle_thresholds,
-    rule_of,
-    span_columns,
-    threshold_hint,
-    without_columns,
-    without_conditions,
-)
-from stages.kept.report import account, selection_digest
+from stages.kept.params import ORDER, PUBLISHED, Domain, Override, Params, span_columns, without_conditions
+from stages.kept.report import account
 from stages.kept.takedown import TAKEN_DOWN, taken_down
 from stages.reports import KeptReport
 from stages.rules import robots_files, url_lists
 
 __all__ = [
     "BY_LANGUAGE",
-    "FIXED",
     "ORDER",
     "PUBLISHED",
     "VERSION",
@@ -79,7 +65,6 @@ __all__ = [
     "quality_columns",
     "rule_of",
     "rule_values",
-    "selection_digest",
     "threshold_hint",
     "without_columns",
     "without_conditions",

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from stages import schemas
 from stages.kept import failures
+from stages.kept.active import active_rules, by_default, rule_of
 from stages.kept.params import (
     LIMITS,
     LISTED,
@@ -20,10 +21,7 @@ from stages.kept.params import (
     UNWANTED,
     Domain,
     Params,
-    active_rules,
-    by_default,
     list_rules,
-    rule_of,
     set_rule,
     span_columns,
 )

@@ -11,8 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from stages.kept.active import active_rules, rule_of
 from stages.kept.decide import Edges, _thresholds, first_domain, own_column, rule_values
-from stages.kept.params import FAMILY_OF, UNWANTED, Domain, Params, active_rules, rule_of
+from stages.kept.params import FAMILY_OF, UNWANTED, Domain, Params
 from stages.rules import rights
 from stages.schemas import label_column
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stages.contract import Store
 from stages.exchange_file import Columns, concatenate, partition_of, read_partition, write_partitioned
@@ -97,11 +96,8 @@ def countable(lines: HashedLines, settings: Params) -> npt.NDArray[np.bool_]:
 def batches(store: Store, settings: Params, split: dict[str, Any]) -> Iterator[tuple[pa.Array, Units]]:
     """Text of a split, its lines and its paragraphs, row group by row group."""
     columns = ["text", "url"] if settings.scope == "host" else ["text"]
-    with store.open(split["documents"]) as file:
-        reader = pq.ParquetFile(file)
-        for group in range(reader.num_row_groups):
-            table = reader.read_row_group(group, columns=columns)
-            text = table.column("text").combine_chunks()
-            hosts = table.column("url") if settings.scope == "host" else None
-            lines = hash_lines(*text_buffers(text), scope_salts(split["source"], hosts, len(text)))
-            yield text, (lines, paragraphs_of(lines))
+    for _, table in store.row_groups(split["documents"], columns):
+        text = table.column("text").combine_chunks()
+        hosts = table.column("url") if settings.scope == "host" else None
+        lines = hash_lines(*text_buffers(text), scope_salts(split["source"], hosts, len(text)))
+        yield text, (lines, paragraphs_of(lines))

@@ -15,17 +15,9 @@ decimals as written, so the result depends neither on the order of the domains n
 
 from __future__ import annotations
 
-from stages.mixture.params import (
-    DomainShare,
-    ImportedWeights,
-    MixtureError,
-    MixtureParams,
-    flatten,
-    parse_tokens,
-    read_weights,
-)
-from stages.mixture.phases import PhaseParams, PhasePlan, PhasesParams, Window, solve_phases, whole_of
-from stages.mixture.solve import DomainPlan, Mixture, solve, weight_warnings
+from stages.mixture.params import MixtureError, MixtureParams, parse_tokens, read_weights
+from stages.mixture.phases import PhasePlan, PhasesParams, Window, solve_phases, whole_of
+from stages.mixture.solve import Mixture, solve, weight_warnings
 from stages.mixture.solvers import apportion
 from stages.mixture.swarm import swarm
 
@@ -33,18 +25,13 @@ VERSION = 3
 
 __all__ = [
     "VERSION",
-    "DomainPlan",
-    "DomainShare",
-    "ImportedWeights",
     "Mixture",
     "MixtureError",
     "MixtureParams",
-    "PhaseParams",
     "PhasePlan",
     "PhasesParams",
     "Window",
     "apportion",
-    "flatten",
     "parse_tokens",
     "read_weights",
     "solve",

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import xxhash
 
 from stages import schemas
@@ -29,7 +28,7 @@ from stages.kernels.dedup.repeat_spans import (
     kept_intervals,
     shown_spans,
 )
-from stages.repeats.pages import chosen, row_groups, taking_part
+from stages.repeats.pages import chosen, taking_part
 from stages.repeats.params import Params
 
 UNITS = {"character": CHARACTER, "line": LINE, "sentence": SENTENCE}
@@ -119,9 +118,8 @@ def _mark_split(store: Store, settings: Params, split: dict[str, Any], found: Co
     parts = taking_part(store, split)
     counts: Counter[str] = Counter(dict.fromkeys(COUNTS, 0))
     digest = xxhash.xxh3_128()
-    row = 0
     with store.table_writer(output, schemas.REPEATS) as writer:
-        for table in row_groups(store, split, ["text"]):
+        for row, table in store.row_groups(split["documents"], ["text"]):
             text = table.column("text").combine_chunks()
             data, offsets = text_buffers(text)
             bounds = np.searchsorted(found["row"], np.arange(row, row + len(text) + 1))
@@ -138,7 +136,6 @@ def _mark_split(store: Store, settings: Params, split: dict[str, Any], found: Co
                 digest.update(np.ascontiguousarray(values).view(np.uint8).data)
             counts.update(_counted(offsets, takes, spans, shown, kept))
             writer.write(batch)
-            row += len(text)
         writer.report = {"rows": writer.rows, "source": split["source"], "digest": digest.hexdigest(), **counts}
 
 
@@ -259,19 +256,9 @@ def _texts(
     found: dict[tuple[int, int], tuple[dict[str, Any], str]] = {}
     for number in sorted({split for split, _ in wanted}):
         rows = sorted(row for split, row in wanted if split == number)
-        with store.open(splits[number]["documents"]) as file:
-            reader = pq.ParquetFile(file)
-            first = 0
-            for group in range(reader.num_row_groups):
-                last = first + reader.metadata.row_group(group).num_rows
-                here = [row for row in rows if first <= row < last]
-                if here:
-                    table = reader.read_row_group(group, columns=["url", "text"])
-                    pages = table.take(pa.array([row - first for row in here])).to_pylist()
-                    for row, page in zip(here, pages, strict=True):
-                        place = {"source": splits[number]["source"], "url": page["url"]}
-                        found[number, row] = place, page["text"]
-                first = last
+        for place, table in store.read_rows(splits[number]["documents"], rows, ["url", "text"]):
+            for row, page in zip(rows[place], table.to_pylist(), strict=True):
+                found[number, row] = {"source": splits[number]["source"], "url": page["url"]}, page["text"]
     return found
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from stages.contract import Store
 from stages.exchange_file import Array, Columns, partition_of
@@ -38,8 +37,7 @@ class Batch(NamedTuple):
 def batches(store: Store, settings: Params, split: dict[str, Any], number: int) -> Iterator[Batch]:
     """The row groups of a split with the anchors of pass ``number``."""
     parts = taking_part(store, split)
-    row = 0
-    for table in row_groups(store, split, ["text", "url"] if settings.scope == "host" else ["text"]):
+    for row, table in store.row_groups(split["documents"], ["text", "url"] if settings.scope == "host" else ["text"]):
         text = table.column("text").combine_chunks()
         data, offsets = text_buffers(text)
         hosts = table.column("url") if settings.scope == "host" else None
@@ -62,20 +60,11 @@ def batches(store: Store, settings: Params, split: dict[str, Any], number: int) 
         if settings.passes > 1:
             columns = chosen(columns, partition_of(spread(found.hashes_A), settings.passes) == number)
         yield Batch(row, data, offsets, columns)
-        row += len(text)
 
 
 def spread(hashes: Array) -> Array:
     """Hashes of anchors, which are small because they are minima, over all 64-bit numbers."""
     return hashes * _SPREAD
-
-
-def row_groups(store: Store, split: dict[str, Any], names: list[str]) -> Iterator[pa.Table]:
-    """Columns of the documents of a split, row group by row group."""
-    with store.open(split["documents"]) as file:
-        reader = pq.ParquetFile(file)
-        for group in range(reader.num_row_groups):
-            yield reader.read_row_group(group, columns=names)
 
 
 def chosen(columns: Columns, which: Array) -> Columns:

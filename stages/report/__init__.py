@@ -11,9 +11,8 @@ files, not of pages, and it never reads text (but for the few pages shown as sam
     render_text   stats -> tables for a terminal
 """
 
-from stages.report.ledger import ConservationError
 from stages.report.page import Page, render_html
 from stages.report.stats import build_stats, encode
 from stages.report.terminal import render_text
 
-__all__ = ["ConservationError", "Page", "build_stats", "encode", "render_html", "render_text"]
+__all__ = ["Page", "build_stats", "encode", "render_html", "render_text"]

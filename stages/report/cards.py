@@ -18,8 +18,9 @@ import yaml
 
 from stages import schemas
 from stages.report.columns import Table, shown
+from stages.report.corpus_tables import domains, mixture
 from stages.report.figures import exact, percent, size
-from stages.report.tables import domains, languages, mixture, reasons
+from stages.report.tables import languages, reasons
 from stages.report.untrusted import cleaned, line
 
 MAX_LANGUAGES = 100

@@ -84,6 +84,14 @@ def sign(value: float) -> str:
     return "+" if value > 0 else "−" if value < 0 else ""
 
 
+def fate(row: Mapping[str, Any]) -> list[int] | None:
+    """The number of pages of a source, language or domain by `FATES`."""
+    if not row.get("removed") or not row.get("pages"):
+        return None
+    steps = ("kept", "quality", "clusters", "language", "addresses", "documents")
+    return [row["kept"], *(row["removed"].get(step, 0) for step in steps)]
+
+
 def make(name: str, caption: str, columns: Sequence[Column], records: Sequence[Mapping[str, Any]]) -> Table:
     return Table(name, caption, tuple(columns), [[record.get(column.key) for column in columns] for record in records])
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from stages.kernels.urls.keys import hosts_as_written
 from stages.rules.urls import registered_domain
 
 MAX_HOSTS = 50_000
@@ -35,7 +36,6 @@ HOSTS = pa.schema(
         *(pa.field(name, pa.int64(), nullable=False) for name in OF_HOSTS),
     ]
 )
-HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)"
 
 LeftOut = dict[str, dict[str, Any]]
 Indices = npt.NDArray[np.int64]
@@ -47,8 +47,7 @@ def nothing_left_out() -> LeftOut:
 
 def hosts_of(urls: pa.ChunkedArray) -> pa.ChunkedArray:
     """Host names in lower case, without user, port and dots at their end; empty where there is none."""
-    host = pc.ascii_rtrim(pc.struct_field(pc.extract_regex(urls, HOST), "host"), characters=".")
-    return pc.fill_null(pc.utf8_lower(host), "")
+    return pc.fill_null(pc.utf8_lower(hosts_as_written(urls)), "")
 
 
 def sums_by(pages: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:

@@ -257,16 +257,9 @@ def with_text(store: Store, chosen: Sequence[Sample]) -> list[dict[str, Any]]:
     texts: dict[tuple[str, int], str] = {}
     for address in sorted({entry["documents"] for entry in entries}):
         rows = sorted(entry["row"] for entry in entries if entry["documents"] == address)
-        with store.open(address) as file:
-            parquet = pq.ParquetFile(file)
-            first = 0
-            for group in range(parquet.num_row_groups):
-                size = parquet.metadata.row_group(group).num_rows
-                inside = [row for row in rows if first <= row < first + size]
-                if inside:
-                    text = parquet.read_row_group(group, columns=["text"]).column("text")
-                    texts |= {(address, row): text[row - first].as_py()[:SAMPLE_CHARACTERS] for row in inside}
-                first += size
+        for place, table in store.read_rows(address, rows, ["text"]):
+            shortened = (text.as_py()[:SAMPLE_CHARACTERS] for text in table.column("text"))
+            texts |= {(address, row): text for row, text in zip(rows[place], shortened, strict=True)}
     shown = ("doc_id", *SHOWN, "column", "value")
     return [
         {**{key: entry[key] for key in shown}, "text": texts[entry["documents"], entry["row"]]} for entry in entries

@@ -114,21 +114,17 @@ def load_model(path: Path) -> Predict:
     return predict
 
 
-def spread_pieces(
-    data: Bytes, start: int, stop: int, max_bytes: int, pieces: int, segmented: bool = False
-) -> list[bytes]:
+def spread_pieces(data: Bytes, start: int, stop: int, max_bytes: int, pieces: int) -> list[bytes]:
     """A text whole, if it is short, or ``pieces`` of it, spread evenly and cut between characters.
 
     Args:
         max_bytes: of all pieces together.
-        segmented: divide a short text into pieces too.
     """
     view = data.data
     if stop - start <= max_bytes:
-        size = -(-(stop - start) // pieces) if segmented else stop - start
-    else:
-        size = max_bytes // pieces
-    step = (stop - start - size) / max(pieces - 1, 1) if stop - start > max_bytes else max(size, 1)
+        return [bytes(view[start:stop])] if start < stop else []
+    size = max_bytes // pieces
+    step = (stop - start - size) / max(pieces - 1, 1)
     found = []
     for k in range(pieces):
         first = start + int(k * step)

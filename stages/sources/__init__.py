@@ -12,22 +12,11 @@ from collections.abc import Callable
 from stages.contract import Split
 from stages.formats.listing import Say
 from stages.sources import indexed
-from stages.sources.files import file_splits, files_of, glob_regex
-from stages.sources.indexed import Cost, Index, costs, from_table, to_table
-from stages.sources.params import SourceError, SourceParams, Where
+from stages.sources.files import file_splits, files_of
+from stages.sources.indexed import Index, costs, from_table, to_table
+from stages.sources.params import SourceError, SourceParams
 
-__all__ = [
-    "Cost",
-    "Index",
-    "SourceError",
-    "SourceParams",
-    "Where",
-    "costs",
-    "from_table",
-    "glob_regex",
-    "list_splits",
-    "to_table",
-]
+__all__ = ["Index", "SourceError", "SourceParams", "costs", "from_table", "list_splits", "to_table"]
 
 Keep = Callable[[str, Callable[[], Index]], Index]
 """Gives the index of an identity, from where it was kept or from the function, which scans it."""

@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.formats.locations import open_random
+from stages.kernels.urls.keys import HOST, hosts_as_written
 
 COLUMNS = ("file", "offset", "length", "url", "host", "languages", "mime", "status", "truncated")
 NUMBERS = ("offset", "length", "status")
@@ -59,7 +60,6 @@ LEGENDS = {11: "NbamskrMSVg", 9: "NbamskrVg"}
 ALWAYS = ("file", "offset", "length")
 BATCH_LINES = 1 << 16
 MAX_LINE = 1 << 20
-_HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#:]+)"
 _JSON_AT = re.compile(rb"^(?:\S+ \S+ )?(?=\{)")
 
 
@@ -160,8 +160,7 @@ def _cast(column: Any, name: str, kind: pa.DataType) -> Any:
 
 def hosts_of(urls: Any) -> Any:
     """The host of each address in lower case, without dots at its end; null where it has none."""
-    host = pc.struct_field(pc.extract_regex(urls, _HOST), "host")
-    return pc.utf8_lower(pc.ascii_rtrim(host, characters="."))
+    return pc.utf8_lower(hosts_as_written(urls))
 
 
 # Lines
@@ -250,8 +249,8 @@ def _row(values: list[str | None]) -> tuple[Any, ...]:
             is_number = value is not None and value.isascii() and value.isdigit() and len(value) < 19
             row.append(int(value) if is_number and value is not None else None)
         elif name == "host":
-            found = re.match(_HOST, value or "")
-            row.append(found["host"].lower() if found else None)
+            found = re.match(HOST, value or "")
+            row.append(found["host"].rstrip(".").lower() if found else None)
         else:
             row.append(value)
     return tuple(row)

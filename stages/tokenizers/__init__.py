@@ -34,31 +34,15 @@ from stages.tokenizers import hugging_face, pieces, probe, ranks
 from stages.tokenizers.tokenizer import (
     FastEncode,
     FastEncoderError,
-    Ids,
     Opened,
     Proven,
     Reference,
     Tokenizer,
     TokenizerError,
-    encode_by_reference,
     first_difference,
 )
 
-__all__ = [
-    "DEFAULT",
-    "SHIPPED",
-    "FastEncode",
-    "FastEncoderError",
-    "Ids",
-    "Reference",
-    "Tokenizer",
-    "TokenizerError",
-    "check_eos",
-    "encode_by_reference",
-    "first_difference",
-    "load",
-    "read_model",
-]
+__all__ = ["DEFAULT", "SHIPPED", "FastEncoderError", "Tokenizer", "check_eos", "first_difference", "load", "read_model"]
 
 SHIPPED = {
     "mistral-v1": "tokenizer.model.v1",

@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 
 from stages.contract import Store
 from stages.formats.file_states import replaced
@@ -96,15 +95,7 @@ def page_ids(
 ) -> npt.NDArray[np.integer]:
     """Ids of one page, or one piece of it, as a shard must hold them, from its text by the reference library."""
     settings = Params.model_validate(params)
-    with store.open(documents) as file:
-        parquet = pq.ParquetFile(file)
-        before = 0
-        for group in range(parquet.num_row_groups):
-            count = parquet.metadata.row_group(group).num_rows
-            if row < before + count:
-                break
-            before += count
-        table = parquet.read_row_group(group, columns=["doc_id", "text_hash", "text"]).slice(row - before, 1)
+    [(_, table)] = store.read_rows(documents, [row], ["doc_id", "text_hash", "text"])
     decided = store.read_table(kept, ["domain", "spans"]).slice(row, 1)
     for name in ("domain", "spans"):
         table = table.append_column(name, decided[name])

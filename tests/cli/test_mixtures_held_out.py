@@ -19,7 +19,7 @@ from pipeline.answers.verify import verify_root
 from pipeline.answers.verify_shards import Sample, held_out_problems
 from pipeline.cli import main
 from pipeline.errors import RunError
-from pipeline.exports import read_idx
+from pipeline.exports.megatron import read_idx
 from pipeline.reader import TokenShards
 from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store

@@ -18,23 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import UserError
-from pipeline.exports import (
-    EXPORTS,
-    blend,
-    export_litdata,
-    export_mds,
-    export_nanosets,
-    export_olmo,
-    greedy_order,
-    link,
-    megatron_flags,
-    merge,
-    prefixes,
-    read_idx,
-    trainer_yields,
-    write_blend,
-)
-from pipeline.exports.blend import blend_report
+from pipeline.exports import EXPORTS, blend, link, megatron_flags, trainer_yields, write_blend
+from pipeline.exports.blend import blend_report, greedy_order
+from pipeline.exports.litdata import export_litdata
+from pipeline.exports.mds import export_mds
+from pipeline.exports.megatron import merge, prefixes, read_idx
+from pipeline.exports.nanosets import export_nanosets
+from pipeline.exports.olmo import export_olmo
 from pipeline.exports.target import document_cuts
 from pipeline.reader import TokenShards, Windows
 from pipeline.store.storage import Store

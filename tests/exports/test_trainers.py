@@ -11,19 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.exports import (
-    blend,
-    export_litdata,
-    export_mds,
-    export_nanosets,
-    export_olmo,
-    greedy_order,
-    link,
-    merge,
-    prefixes,
-    trainer_yields,
-    write_blend,
-)
+from pipeline.exports import blend, link, trainer_yields, write_blend
+from pipeline.exports.blend import greedy_order
+from pipeline.exports.litdata import export_litdata
+from pipeline.exports.mds import export_mds
+from pipeline.exports.megatron import merge, prefixes
+from pipeline.exports.nanosets import export_nanosets
+from pipeline.exports.olmo import export_olmo
 from pipeline.reader import TokenShards
 from tests.support.shard_folders import EOS, random_documents, write_folder
 

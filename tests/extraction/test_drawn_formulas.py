@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from stages.extraction import visible_text
+from stages.extraction.html_to_text import ExtractionParams, all_text
 from stages.extraction.scanning import Scanner
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.html import layout
@@ -313,7 +313,7 @@ def test_a_delimiter_at_the_beginning_of_a_page_is_one_whatever_page_stands_befo
     alone = text_of(page)
     assert not alone.startswith("$")
     for before in ("", "a", "a\\"):
-        texts = visible_text(pa.array([before.encode(), page.encode()], pa.large_binary())).text.to_pylist()
+        texts = all_text(pa.array([before.encode(), page.encode()], pa.large_binary()), ExtractionParams()).to_pylist()
         assert texts[1] == alone
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stages.extraction import ExtractionParams, extract, main_text, visible_text
+from stages.extraction import ExtractionParams, main_text
+from stages.extraction.html_to_text import all_text
 from stages.extraction.model import parse_model
 from stages.extraction.scanning import groups
 from stages.kernels.html.byte_scan import count_byte
@@ -46,46 +47,38 @@ def pages(*content: str | bytes) -> pa.LargeBinaryArray:
 
 
 def test_article_is_kept_and_menu_script_and_footer_are_not() -> None:
-    text = extract(pages(ARTICLE)).text[0].as_py()
+    text = main_text(pages(ARTICLE))[0].as_py()
     assert "Bees gather pollen" in text
     assert "longer than anyone expected." in text
     for junk in ("Contact", "leaked", "Privacy policy", "Copyright"):
         assert junk not in text
 
 
-def test_title_language_address_and_date_come_from_the_same_pass() -> None:
-    result = extract(pages(ARTICLE, "<p>x"))
-    assert result.title.to_pylist() == ["Bees & bread", None]
-    assert result.language.to_pylist() == ["en", None]
-    assert result.canonical.to_pylist() == ["https://x.org/b", None]
-    assert result.date.to_pylist() == ["2024-05-01", None]
-
-
 def test_lists_tables_headings_and_code_keep_their_form() -> None:
     page = "<h2>H</h2><ul><li>a<li>b</ul><table><tr><th>k<th>v<tr><td>1<td>2</table><pre>x\n  y</pre><p>l<br>m"
-    assert visible_text(pages(page)).text[0].as_py() == "H\n\n- a\n- b\n\nk | v\n1 | 2\n\nx\n  y\n\nl\nm"
+    assert all_text(pages(page), ExtractionParams())[0].as_py() == "H\n\n- a\n- b\n\nk | v\n1 | 2\n\nx\n  y\n\nl\nm"
 
 
 def test_tables_for_layout_are_paragraphs() -> None:
     page = "<table><tr><td><h1>T</h1><td>a<p>b</table>"
-    assert visible_text(pages(page)).text[0].as_py() == "T\n\na\n\nb"
+    assert all_text(pages(page), ExtractionParams())[0].as_py() == "T\n\na\n\nb"
 
 
 def test_rows_do_not_depend_on_their_batch() -> None:
     content = [ARTICLE, "", "<p>x", ARTICLE.replace("Bees", "Wasps"), *SEEDS] * 30
-    alone = [extract(pages(page)).text[0].as_py() for page in content[: 4 + len(SEEDS)]] * 30
-    assert extract(pages(*content)).text.to_pylist() == alone
+    alone = [main_text(pages(page))[0].as_py() for page in content[: 4 + len(SEEDS)]] * 30
+    assert main_text(pages(*content)).to_pylist() == alone
     sliced = pages("<p>skip", *content).slice(1)
-    assert extract(sliced).text.to_pylist() == alone
+    assert main_text(sliced).to_pylist() == alone
 
 
 def test_empty_input_and_null_pages_give_rows() -> None:
-    assert len(extract(pages()).text) == 0
-    assert extract(pa.array([None, b""], pa.large_binary())).text.to_pylist() == ["", ""]
+    assert len(main_text(pages())) == 0
+    assert main_text(pa.array([None, b""], pa.large_binary())).to_pylist() == ["", ""]
 
 
 def test_strictness_keeps_less() -> None:
-    result = [len(extract(pages(ARTICLE), ExtractionParams(strictness=s)).text[0].as_py()) for s in (-256, 0, 256)]
+    result = [len(main_text(pages(ARTICLE), ExtractionParams(strictness=s))[0].as_py()) for s in (-256, 0, 256)]
     assert result[0] >= result[1] > result[2] == 0
 
 
@@ -183,5 +176,5 @@ def test_no_index_leaves_its_array_on_mutated_pages(tmp_path: os.PathLike[str]) 
 
 def test_pages_of_text_alone_outgrow_the_room_first_made_and_stay_whole() -> None:
     content = ["&amp; word " * num for num in (0, 30_000, 1, 300_000, 7)]
-    text = visible_text(pages(*content)).text.to_pylist()
+    text = all_text(pages(*content), ExtractionParams()).to_pylist()
     assert text == [("& word " * num).strip() for num in (0, 30_000, 1, 300_000, 7)]

@@ -11,7 +11,7 @@ import time
 import pyarrow as pa
 import pytest
 
-from stages.extraction import visible_text
+from stages.extraction.html_to_text import ExtractionParams, all_text
 from stages.extraction.scanning import Scanner
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.html import layout
@@ -26,7 +26,7 @@ def blocks_of(page: bytes | str) -> list[str]:
 
 def text_of(page: bytes | str) -> str:
     content = page.encode() if isinstance(page, str) else page
-    return str(visible_text(pa.array([content], pa.large_binary())).text[0].as_py())
+    return str(all_text(pa.array([content], pa.large_binary()), ExtractionParams())[0].as_py())
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_time_is_linear_in_the_page_whatever_it_repeats(unit: str) -> None:
     def seconds(times: int) -> float:
         pages = pa.array([(unit * times).encode()], pa.large_binary())
         start = time.process_time()
-        visible_text(pages)
+        all_text(pages, ExtractionParams())
         return time.process_time() - start
 
     seconds(10)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.planner import BESIROGLU, effective_tokens, plan, read_law
+from pipeline.planner import plan, read_law
 from pipeline.planner.fitting import FittedLaw, TrainingRuns, fit_law, isoflop_of, losses_at, predictions, search
+from pipeline.planner.laws import BESIROGLU, effective_tokens
 from pipeline.planner.own_law import law_text
 from pipeline.planner.planner import Supply
 from pipeline.tune.fit_law import doubts, read_runs

@@ -10,29 +10,13 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.planner import (
-    BESIROGLU,
     DEFAULT_LAWS,
-    HOFFMANN_1,
-    HOFFMANN_2,
-    HOFFMANN_3,
-    HOFFMANN_3_PRINTED,
-    KAPLAN,
     LAWS,
-    MUENNIGHOFF,
     Law,
-    Parametric,
-    Supply,
-    amount,
     compute_of_gpus,
-    data_constrained_optimum,
     disk_table,
-    domain_rows,
     domain_table,
-    effective_tokens,
-    inference_aware_optimum,
-    largest_corpus,
     law_table,
-    mixture_optimum,
     phase_table,
     plan,
     render,
@@ -40,6 +24,20 @@ from pipeline.planner import (
     supplies_of,
     yield_table,
 )
+from pipeline.planner.laws import (
+    BESIROGLU,
+    HOFFMANN_1,
+    HOFFMANN_2,
+    HOFFMANN_3,
+    HOFFMANN_3_PRINTED,
+    KAPLAN,
+    MUENNIGHOFF,
+    Parametric,
+    data_constrained_optimum,
+    effective_tokens,
+)
+from pipeline.planner.planner import Supply, domain_rows, largest_corpus, mixture_optimum
+from pipeline.planner.tables import amount
 from stages.mixture import MixtureParams, PhasesParams, solve, solve_phases
 
 HOFFMANN_TABLES = [
@@ -192,19 +190,6 @@ def test_without_scarcity_the_constrained_optimum_is_the_law_itself(compute: flo
     # Muennighoff's parameters saturate beyond 0.051 of the unique tokens, which the optimum does not reach then.
     free, best = MUENNIGHOFF.optimum(compute), data_constrained_optimum(compute, 1e18)
     assert best.parameters == pytest.approx(free.parameters, rel=1e-3)
-
-
-def test_inference_makes_models_smaller_and_none_gives_the_training_optimum() -> None:
-    training = inference_aware_optimum(2.1, 0)
-    assert BESIROGLU.optimum(6 * training.parameters * training.tokens).parameters == pytest.approx(
-        training.parameters, rel=1e-3
-    )
-    assert BESIROGLU.loss(training.parameters, training.tokens) == pytest.approx(2.1)
-    served = inference_aware_optimum(2.1, 1e13)
-    assert served.parameters < training.parameters
-    assert served.tokens > training.tokens
-    with pytest.raises(UserError, match="no model reaches"):
-        inference_aware_optimum(1.5, 0)
 
 
 # Plans

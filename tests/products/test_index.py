@@ -215,6 +215,16 @@ def test_numbers_that_are_no_text_name_a_place_and_the_first_record_of_a_file_to
         assert rows[0]["offset"] == 0
 
 
+def test_a_dot_behind_a_host_changes_nothing_in_indices_without_a_column_of_hosts(tmp_path: Path) -> None:
+    url = "https://One.example./a"
+    data = gzip.compress(record(PAGE, url=url), mtime=0)
+    (tmp_path / "a.warc.gz").write_bytes(data)
+    entry = {"url": url, "offset": 0, "length": len(data), "filename": "a.warc.gz"}
+    (tmp_path / "index.cdxj").write_text(json.dumps(entry))
+    rows, _ = read(SourceParams(index=(f"{tmp_path}/index.cdxj",), where={"hosts": ["one.example"]}))
+    assert [row["url"] for row in rows] == [url]
+
+
 def test_a_list_of_addresses(dump: tuple[Path, Rows], tmp_path: Path) -> None:
     folder, rows = dump
     addresses = [row["url"] for row in rows if is_german(row)][::5]

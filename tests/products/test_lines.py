@@ -40,12 +40,12 @@ def run_lines(store: Store, pages: Sequence[Page], params: lines.Params, cuts: i
             size = sum(len(page.text.encode()) for page in part)
             inputs.append(lines.LinesInput(name, source, f"documents/{name}.parquet", len(part), size))
             places.append(part)
-    phases = lines.plan(params, inputs[::-1], "lines/run")
-    for phase, tasks in zip(phases, rebuild.to_run(phases, lambda address: not store.exists(address)), strict=True):
+    waves = lines.plan(params, inputs[::-1], "lines/run")
+    for wave, tasks in zip(waves, rebuild.to_run(waves, lambda address: not store.exists(address)), strict=True):
         for task in tasks:
             module, _, function = task.job.partition(":")
             getattr(importlib.import_module(module), function)(store, **task.args)
-        for prefix in phase.discard:
+        for prefix in wave.discard:
             store.remove(prefix)
     found: dict[str, Any] = {}
     for entry, part in zip(inputs, places, strict=True):

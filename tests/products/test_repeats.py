@@ -48,14 +48,14 @@ def write_splits(store: Store, pages: Sequence[Page], cuts: int, rows: int) -> l
     return found
 
 
-def run(store: Store, phases: Sequence[Wave]) -> None:
-    """Run what is missing, phase by phase."""
-    for phase in phases:
-        for task in phase.tasks:
+def run(store: Store, waves: Sequence[Wave]) -> None:
+    """Run what is missing, wave by wave."""
+    for wave in waves:
+        for task in wave.tasks:
             if not all(store.exists(address) for address in task.outputs):
                 module, _, function = task.job.partition(":")
                 getattr(importlib.import_module(module), function)(store, **task.args)
-        for prefix in phase.discard:
+        for prefix in wave.discard:
             store.remove(prefix)
 
 
@@ -220,30 +220,30 @@ def planned(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, list[Wa
 def test_the_bytes_do_not_depend_on_how_many_workers_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for workers in (1, 4):
-        store, phases = planned(tmp_path / str(workers), monkeypatch)
+        store, waves = planned(tmp_path / str(workers), monkeypatch)
         draw = random.Random(workers)
         with ThreadPoolExecutor(workers) as threads:
-            for phase in phases:
-                tasks = [[replace(phase, tasks=(task,), discard=())] for task in phase.tasks]
+            for wave in waves:
+                tasks = [[replace(wave, tasks=(task,), discard=())] for task in wave.tasks]
                 draw.shuffle(tasks)
                 list(threads.map(run, [store] * len(tasks), tasks))
-                run(store, [phase])  # which only discards
+                run(store, [wave])  # which only discards
         found.append(results(store))
     assert len(found[0]) > 3
     assert found[0] == found[1]
 
 
-def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same_run(
+def test_an_intermediate_file_damaged_before_any_wave_is_made_again_in_the_same_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, phases = planned(tmp_path / "root", monkeypatch)
-    maker(store).run_waves("repeats", phases)
+    store, waves = planned(tmp_path / "root", monkeypatch)
+    maker(store).run_waves("repeats", waves)
     expected = results(store)
     assert not any("/work/" in address for address in expected)
     struck = reading = 0
     before: dict[str, bytes] = {}
-    for number, phase in enumerate(phases):
-        read = sorted(rebuild.inputs_of(phase.tasks, phases))
+    for number, wave in enumerate(waves):
+        read = sorted(rebuild.inputs_of(wave.tasks, waves))
         own = {a.rpartition("/")[0]: a for a in read if "/work/" in a}
         reading += bool(own)
         for address in some(own.values(), 5):
@@ -251,40 +251,40 @@ def test_an_intermediate_file_damaged_before_any_phase_is_made_again_in_the_same
             good = store.read_bytes(address)
             bad = (good[:5] + bytes([good[5] ^ 1]) + good[6:], good[:-9], b"")[struck % 3] if len(good) > 200 else b""
             store.write_bytes(address, bad)
-            maker(store).run_waves("repeats", phases)
-            assert results(store) == expected, (phase.name, address)
+            maker(store).run_waves("repeats", waves)
+            assert results(store) == expected, (wave.name, address)
             struck += 1
         put_back(store, before)
-        maker(store).run_waves("repeats", phases[: number + 1])
+        maker(store).run_waves("repeats", waves[: number + 1])
         before = results(store)
     assert struck >= reading > 3
 
 
-def test_a_worker_killed_in_every_phase_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, phases = planned(tmp_path / "calm", monkeypatch)
-    maker(store).run_waves("repeats", phases)
+def test_a_worker_killed_in_every_wave_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, waves = planned(tmp_path / "calm", monkeypatch)
+    maker(store).run_waves("repeats", waves)
     expected = results(store)
-    store, phases = planned(tmp_path / "killed", monkeypatch)
+    store, waves = planned(tmp_path / "killed", monkeypatch)
     markers = tmp_path / "markers"
     markers.mkdir()
     deadly = []
-    for number, phase in enumerate(phases):
-        first, *others = phase.tasks
+    for number, wave in enumerate(waves):
+        first, *others = wave.tasks
         args = {"job": first.job, "args": first.args, "marker": str(markers / str(number))}
-        deadly.append(replace(phase, tasks=(replace(first, job="tests.support.deadly_job:once", args=args), *others)))
+        deadly.append(replace(wave, tasks=(replace(first, job="tests.support.deadly_job:once", args=args), *others)))
     work = maker(store, MortalExecutor(store.root))
     work.run_waves("repeats", deadly)
-    assert work.scheduler.retries == len(phases) == len(list(markers.iterdir()))
+    assert work.scheduler.retries == len(waves) == len(list(markers.iterdir()))
     assert results(store) == expected
 
 
 def test_every_task_names_all_it_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store, phases = planned(tmp_path / "root", monkeypatch)
-    run(store, [replace(phase, discard=()) for phase in phases])
+    store, waves = planned(tmp_path / "root", monkeypatch)
+    run(store, [replace(wave, discard=()) for wave in waves])
     whole = results(store)
-    for phase in phases[1:]:
-        task = phase.tasks[-1]
-        for address in whole.keys() - rebuild.inputs_of([task], phases):
+    for wave in waves[1:]:
+        task = wave.tasks[-1]
+        for address in whole.keys() - rebuild.inputs_of([task], waves):
             store.remove(address)
         run(store, [Wave("one", (task,))])
         for address in task.outputs:

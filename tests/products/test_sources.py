@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.sources import SourceError, SourceParams, glob_regex, list_splits
+from stages.sources import SourceError, SourceParams, list_splits
+from stages.sources.files import glob_regex
 from tests.support.archives import read
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.exports import EXPORTS, link, prefixes, read_idx
+from pipeline.exports import EXPORTS, link
+from pipeline.exports.megatron import prefixes, read_idx
 from pipeline.reader import DamagedShard, Packed, Stream, TokenShards, Windows, WrongTokenizer, read_manifest
 from pipeline.store.storage import Store
 from stages import corpus, verify

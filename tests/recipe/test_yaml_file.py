@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from pipeline.errors import UserError
-from pipeline.recipe.yaml_file import ConfigError, parse_yaml, read_yaml, validate
+from pipeline.recipe.mistakes import validate
+from pipeline.recipe.yaml_file import ConfigError, parse_yaml, read_yaml
 from stages.contract import StageParams
 
 

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from pipeline.planner.laws import effective_tokens
 from stages.kept import params
-from stages.report import ConservationError, build_stats, charts, encode, render_html, render_text
+from stages.report import build_stats, charts, encode, render_html, render_text
+from stages.report.corpus_tables import effective
 from stages.report.figures import short
 from stages.report.funnel import ADDRESSES, STEPS, step_of
+from stages.report.ledger import ConservationError
 from stages.report.remarks import losses, remarks
 from stages.report.stats import VERSION
-from stages.report.tables import build_tables, effective
+from stages.report.tables import build_tables
 from stages.rules import families
 from stages.rules.reasons import words_of
 from tests.support.report_runs import make_run

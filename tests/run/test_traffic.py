@@ -33,7 +33,7 @@ class Watched(Store):
 
 
 def counted(root: str, waves: Sequence[Wave], taken: Collection[str] = ()) -> list[tuple[str, int, int, int]]:
-    """Of every phase that is run the tasks, the files written, and reads of those (but JSON) and of ``taken``."""
+    """Of every wave that is run the tasks, the files written, and reads of those (but JSON) and of ``taken``."""
     store = Watched(root)
     made = {address for wave in waves for task in wave.tasks for address in task.outputs}
     found = []
@@ -52,7 +52,7 @@ def counted(root: str, waves: Sequence[Wave], taken: Collection[str] = ()) -> li
 
 
 def stated(waves: Sequence[Wave]) -> list[tuple[str, int, int, int]]:
-    return [(part.name, part.tasks, part.files, part.reads) for part in traffic.of_phases(waves)]
+    return [(part.name, part.tasks, part.files, part.reads) for part in traffic.of_waves(waves)]
 
 
 def test_of_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

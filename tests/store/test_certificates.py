@@ -66,7 +66,7 @@ class TrustedServer(RangeServer):
 def tries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The failures before each further try; nothing waits. What a process has set up for TLS is set up anew."""
     found: list[int] = []
-    monkeypatch.setattr(retries, "pause", found.append)
+    monkeypatch.setattr(retries, "pause", lambda failures, _=None: found.append(failures))
     monkeypatch.setattr(urllib.request, "_opener", None)
     return found
 
@@ -138,7 +138,7 @@ def test_a_store_that_refuses_connections_for_a_while_is_waited_for(
     there = store.client()
     monkeypatch.setattr(store, "_client", S3(options | {"endpoint_override": closed()}).client())
 
-    def pause(failures: int) -> None:
+    def pause(failures: int, _: Exception | None = None) -> None:
         tries.append(failures)
         if failures == retries.FIRST_TRIES:
             monkeypatch.setattr(store, "_client", there)

@@ -54,7 +54,7 @@ def test_small_phases_share_a_file_and_retries_stay_with_their_phase(tmp_path: P
         cost = {"seconds": seconds, "cpu_seconds": seconds, "peak_bytes": 1.0}
         run_costs.add(name, Task("m:f", {}, (f"{name}/0",), "0", cost=1), {}, cost)
         run_costs.retries += retries
-        run_costs.end_phase()
+        run_costs.end_wave()
 
     phase("a", 0.25)
     phase("b", 0.5)

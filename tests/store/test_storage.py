@@ -145,3 +145,14 @@ def test_an_error_that_names_its_file_twice_is_told_once() -> None:
     told = FileNotFoundError(2, "s3://b/k: PutObject: HTTP 404 The specified bucket does not exist", "s3://b/k")
     assert one_line(told) == "s3://b/k: PutObject: HTTP 404 The specified bucket does not exist"
     assert one_line(FileNotFoundError(2, "No such file or directory", "/a")) == "/a: No such file or directory"
+
+
+def test_rows_are_read_by_their_numbers_from_the_row_groups_that_hold_them(store: Store) -> None:
+    schema = pa.schema([("n", pa.int64())])
+    with store.table_writer("a.parquet", schema) as writer:
+        for numbers in (range(3), range(3, 4), range(4, 8)):
+            writer.write(pa.record_batch([pa.array(numbers, pa.int64())], schema=schema))
+    found = [(which, table.to_pylist()) for which, table in store.read_rows("a.parquet", [1, 2, 7], ["n"])]
+    assert found == [(slice(0, 2), [{"n": 1}, {"n": 2}]), (slice(2, 3), [{"n": 7}])]
+    assert [*store.read_rows("a.parquet", [], ["n"])] == []
+    assert [(first, len(table)) for first, table in store.row_groups("a.parquet")] == [(0, 3), (3, 1), (4, 4)]

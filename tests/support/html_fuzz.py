@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from stages.extraction import ExtractionParams, extract, visible_text
+from stages.extraction import ExtractionParams
+from stages.extraction.html_to_text import all_text, main_text
 
 SEEDS = (
     b"<p>So <span class=mjx-chtml><span class=mjx-math aria-label='\\frac{a}{b}'><span class=mjx-char>a</span></span></span><svg><title id=MathJax-SVG-1-Title>E = mc^2</title><g/></svg>"
@@ -117,6 +118,9 @@ def mutate(page: bytes, rng: random.Random) -> bytes:
     return bytes(page_bytes)
 
 
+MARKDOWN = ExtractionParams(markdown=True)
+
+
 def batches(seeds: list[bytes], num_pages: int, seed: int) -> Iterator[list[bytes]]:
     """Mutated pages, 500 at a time."""
     rng = random.Random(seed)
@@ -129,13 +133,13 @@ def run(seeds: list[bytes], num_pages: int, seed: int = 1) -> int:
     written = 0
     for pages in batches(seeds, num_pages, seed):
         column = pa.array(pages, pa.large_binary())
-        for result in (extract(column), extract(column, ExtractionParams(markdown=True)), visible_text(column)):
-            result.text.validate(full=True)  # UTF-8 and offsets
-            if len(result.text) != len(pages):
-                raise AssertionError(f"expected {len(pages)} texts, found {len(result.text)}")
-            written += result.text.nbytes
-        backwards = extract(pa.array(pages[::-1], pa.large_binary()), ExtractionParams(markdown=True)).text
-        if backwards.to_pylist()[::-1] != extract(column, ExtractionParams(markdown=True)).text.to_pylist():
+        for result in (main_text(column), main_text(column, MARKDOWN), all_text(column, ExtractionParams())):
+            result.validate(full=True)  # UTF-8 and offsets
+            if len(result) != len(pages):
+                raise AssertionError(f"expected {len(pages)} texts, found {len(result)}")
+            written += result.nbytes
+        backwards = main_text(pa.array(pages[::-1], pa.large_binary()), MARKDOWN)
+        if backwards.to_pylist()[::-1] != main_text(column, MARKDOWN).to_pylist():
             raise AssertionError("expected each page's text to be the same whatever stands beside it")
     return written
 

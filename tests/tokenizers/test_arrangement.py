@@ -18,8 +18,9 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 from stages import tokens
 from stages.kernels.columns.ragged import offsets_of
-from stages.tokenizers import TokenizerError, load
+from stages.tokenizers import load
 from stages.tokenizers.arrangement import FimParams, arrange, arrangement, cut
+from stages.tokenizers.tokenizer import TokenizerError
 from stages.tokens import encoding
 from stages.verify import verify
 from tests.support.corpora import write_corpus, write_mixture

@@ -17,10 +17,11 @@ from sentencepiece import sentencepiece_model_pb2
 from stages.kernels.bpe.merges import SHORT
 from stages.kernels.bpe.units import CHUNK, KEY_BYTES
 from stages.kernels.columns.ragged import text_buffers
-from stages.tokenizers import FastEncoderError, encode_by_reference, load, probe, read_model
+from stages.tokenizers import FastEncoderError, load, probe, read_model
 from stages.tokenizers.bpe import BpeEncoder, Unsuited
 from stages.tokenizers.piece_model import BPE, CONTROL, NORMAL, UNIGRAM, UNKNOWN, UNUSED, USER_DEFINED, parse
 from stages.tokenizers.pieces import PieceReference
+from stages.tokenizers.tokenizer import encode_by_reference
 from stages.tokenizers.train import TrainParams, train
 
 TINY = 1 << 10

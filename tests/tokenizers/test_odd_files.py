@@ -15,7 +15,8 @@ from pipeline.recipe import load as load_recipe
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
 from stages import tokens
-from stages.tokenizers import TokenizerError, check_eos, load
+from stages.tokenizers import check_eos, load
+from stages.tokenizers.tokenizer import TokenizerError
 from stages.tokenizers.train import TrainParams, train
 from tests.support.corpora import write_corpus, write_mixture
 from tests.tokenizers.test_tokenizers import buffers

@@ -15,7 +15,8 @@ from pipeline.store.storage import Store
 from stages import tokenizers
 from stages.kernels.bpe.rank_merges import merges_of
 from stages.kernels.columns.ragged import text_buffers
-from stages.tokenizers import TokenizerError, encode_by_reference, load, probe
+from stages.tokenizers import load, probe
+from stages.tokenizers.tokenizer import TokenizerError, encode_by_reference
 from stages.tokenizers.train import TrainParams, sample_texts, train
 from tests.support.token_files import write_split
 

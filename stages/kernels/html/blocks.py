@@ -74,7 +74,6 @@ from stages.kernels.html.kinds import (
 from stages.kernels.html.layout import (
     BLOCKS_FROM,
     BLOCKS_TO,
-    DATE_TO,
     HIDING,
     HINT_MASK,
     KIND_SHIFT,
@@ -88,6 +87,7 @@ from stages.kernels.html.layout import (
     PAGE_ROWS,
     PARENT,
     PARTS,
+    SOCIAL_TITLE_TO,
     TITLE_FROM,
 )
 from stages.kernels.html.marks import end_inline, is_credit, is_edit_link, is_permalink, start_inline
@@ -178,7 +178,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
         return end, o
     flags = T[TAG_FLAGS + tag]
     pages[NUM_TAGS, d] += 1
-    if found & (1 << t.REL) or tag == t.META or tag == t.HTML or tag == t.BODY:
+    if tag == t.META or tag == t.BODY:
         note_element(data, tag, W, T, found, pages, d)
     if tag == t.MATH or tag == t.MML_MATH or tag == t.M_MATH:
         return (after, o) if empty else formula_element(data, pos, after, end, found, T, W, nodes, out, o)
@@ -355,7 +355,7 @@ def begin_page(data, pos, end, W, nodes, pages, d, o):  # type: ignore[no-untype
         pos + 4 < end and data[pos] == 60 and data[pos + 1] == 63 and data[pos + 2] == 120 and data[pos + 3] == 109
     )
     for row in range(PAGE_ROWS):
-        pages[row, d] = OFF if TITLE_FROM <= row <= DATE_TO else 0
+        pages[row, d] = OFF if TITLE_FROM <= row <= SOCIAL_TITLE_TO else 0
     pages[BLOCKS_FROM, d] = blocks_before
     pages[NODES_FROM, d] = nodes_before
     open_element(W, nodes, t.BODY, 0, 0, 0)

@@ -22,10 +22,9 @@ NAME_SHIFT = 9
 bits of `LETTERS` ... `RELATIVE`; of an item `IS_NUMBERED` too, of a list also how many items it has << `COUNT_SHIFT`. `CLASS_AT`, `ID_AT`: where the attribute's
 value begins << `NAME_SHIFT`, and its size, at most `HINT_BYTES`; 0: none. `LEVEL`: how much deeper a list or item stands than its elements say."""
 # rows of pages_CD
-(BLOCKS_FROM, BLOCKS_TO, NODES_FROM, NODES_TO, TITLE_FROM, TITLE_TO, SOCIAL_TITLE_FROM, SOCIAL_TITLE_TO, LANG_FROM, LANG_TO,
- ADDRESS_FROM, ADDRESS_TO, LICENCE_FROM, LICENCE_TO, DATE_FROM, DATE_TO, SCHEMA_HINTS, BODY_HINTS, NUM_TAGS, NUM_INPUTS,
- NUM_SCRIPTS) = range(21)  # fmt: skip
-PAGE_ROWS = 21
+(BLOCKS_FROM, BLOCKS_TO, NODES_FROM, NODES_TO, TITLE_FROM, TITLE_TO, SOCIAL_TITLE_FROM, SOCIAL_TITLE_TO,
+ SCHEMA_HINTS, BODY_HINTS, NUM_TAGS, NUM_INPUTS, NUM_SCRIPTS) = range(13)  # fmt: skip
+PAGE_ROWS = 13
 # what separates a block from the one before it
 LINE, PARTS = 1, 2
 OFF = -1

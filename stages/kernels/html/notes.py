@@ -1,4 +1,4 @@
-"""Statements in the head of a page: spans of title, language, address, date and licence, for `stages.kernels.html.blocks`."""
+"""Statements in the head of a page: its title and what kind of page it is, for `stages.kernels.html.blocks`."""
 
 from __future__ import annotations
 
@@ -7,24 +7,18 @@ from stages.kernels.html import tokens as t
 from stages.kernels.html.elements import element_hints
 from stages.kernels.html.hints import read_hints
 from stages.kernels.html.layout import (
-    ADDRESS_FROM,
     BODY_HINTS,
-    DATE_FROM,
     HINT_BYTES,
     HINT_MASK,
-    LANG_FROM,
-    LICENCE_FROM,
     SCHEMA_HINTS,
     SOCIAL_TITLE_FROM,
 )
 from stages.kernels.html.tables import FNV_START, fnv, mix
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
-_OG_TITLE, _TWITTER_TITLE, _OG_TYPE, _GENERATOR, _PUBLISHED, _DATE, _CANONICAL, _LICENSE, _LINKED_DATA = (
-    fnv(name)
-    for name in (b"og:title", b"twitter:title", b"og:type", b"generator", b"article:published_time", b"date", b"canonical", b"license",
-                 b"application/ld+json")
-)  # fmt: skip
+_OG_TITLE, _TWITTER_TITLE, _OG_TYPE, _GENERATOR, _LINKED_DATA = (
+    fnv(name) for name in (b"og:title", b"twitter:title", b"og:type", b"generator", b"application/ld+json")
+)
 
 
 @inline_kernel
@@ -52,7 +46,7 @@ def note_span(pages, d, row, start, stop):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def note_meta(data, W, T, found, pages, d):  # type: ignore[no-untyped-def]
-    """A `meta`: its content as title, date or kind of page, if its name or property says so."""
+    """A `meta`: its content as title or kind of page, if its name or property says so."""
     if not (found >> t.CONTENT) & 1 or not (found >> t.NAME) & 0b11:
         return
     which = t.PROPERTY if (found >> t.PROPERTY) & 1 else t.NAME
@@ -63,8 +57,6 @@ def note_meta(data, W, T, found, pages, d):  # type: ignore[no-untyped-def]
         note_span(pages, d, SOCIAL_TITLE_FROM, start, stop)
     elif name in (_OG_TYPE, _GENERATOR):
         pages[SCHEMA_HINTS, d] |= read_hints(data, start, min(stop, start + HINT_BYTES), T)
-    elif name in (_PUBLISHED, _DATE):
-        note_span(pages, d, DATE_FROM, start, stop)
 
 
 @inline_kernel
@@ -86,18 +78,8 @@ def note_linked_data(data, pos, stop, T, pages, d):  # type: ignore[no-untyped-d
 
 @inline_kernel
 def note_element(data, tag, W, T, found, pages, d):  # type: ignore[no-untyped-def]
-    """Note what `html`, `body`, `meta`, `link` and linked licences state."""
+    """Note what `meta` and `body` state."""
     if tag == t.META:
         note_meta(data, W, T, found, pages, d)
-    elif tag == t.HTML:
-        if (found >> t.LANG) & 1:
-            note_span(pages, d, LANG_FROM, W[s.SPANS + 2 * t.LANG], W[s.SPANS + 2 * t.LANG + 1])
-    elif tag == t.BODY:
+    else:
         pages[BODY_HINTS, d] |= element_hints(data, W, T, found)[0] & HINT_MASK
-    elif (found >> t.REL) & 1 and (found >> t.HREF) & 1:
-        a, b = W[s.SPANS + 2 * t.REL], W[s.SPANS + 2 * t.REL + 1]
-        rel = hash_value(data, a, b)
-        if rel == _CANONICAL:
-            note_span(pages, d, ADDRESS_FROM, W[s.SPANS + 2 * t.HREF], W[s.SPANS + 2 * t.HREF + 1])
-        elif rel == _LICENSE:
-            note_span(pages, d, LICENCE_FROM, W[s.SPANS + 2 * t.HREF], W[s.SPANS + 2 * t.HREF + 1])
