@@ -29,7 +29,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.html import layout
 from stages.kernels.html import text as html_text
 
-VERSION = 16
+VERSION = 17
 _MAX_SPAN = 2000
 _HTML_TO_TEXT = 3
 """Room is made for a byte of text for so many of HTML; more when it is needed."""
