@@ -1,4 +1,4 @@
-"""Inline text as a visitor sees it: empty lines of `br`, quotation marks, smileys, links side by side, characters without width."""
+"""Inline text as a visitor sees it: empty lines of `br`, quotation marks, smileys, wrapped lines, characters without width."""
 
 from __future__ import annotations
 
@@ -66,27 +66,6 @@ def test_inline_code_keeps_its_place_beside_marks() -> None:
 def test_smileys_stand_for_their_images(image: str, expected: str) -> None:
     assert text_of(f"<p>so {image} it is") == expected
     assert text_of(f"<p>{image} it is") == "it is"
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "apart"),
-    [
-        ("Get started", "Learn more", True),
-        ("1", "2", True),
-        ("(2019)", "Next", True),
-        ("Hello!", "@you", True),
-        ("stud", "ies", False),
-        ("Java", "script", False),
-        ("H", "I", False),
-        ("mp", "4", False),
-        ("中国", "人民", False),
-    ],
-)
-def test_links_side_by_side_are_apart(left: str, right: str, apart: bool) -> None:
-    between = " " if apart else ""
-    assert text_of(f"<p>x <a href=/1>{left}</a><a href=/2><b>{right}</b></a> y") == f"x {left}{between}{right} y"
-    assert text_of(f"<p>x <a href=/1>{left}</a> <a href=/2>{right}</a> y") == f"x {left} {right} y"
-    assert text_of(f"<p>x <a href=/1>{left}</a><a name=z>{right}</a> y") == f"x {left}{right} y"
 
 
 @pytest.mark.parametrize(

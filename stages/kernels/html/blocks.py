@@ -343,7 +343,7 @@ def begin_page(data, pos, end, W, nodes, pages, d, o):  # type: ignore[no-untype
         W[i] = 0
     W[s.BLOCKS], W[s.NODES], W[s.MARKS], W[s.TEXT] = blocks_before, nodes_before, marks_before, o
     W[s.MARKS_FROM], W[s.SHOW_ALL] = 2 * marks_before, show_all
-    W[s.MATH_TO] = W[s.LANG_LAST] = W[s.LINE_OVER] = W[s.LINE_SPAN] = W[s.LINK_OVER] = OFF
+    W[s.MATH_TO] = W[s.LANG_LAST] = W[s.LINE_OVER] = W[s.LINE_SPAN] = OFF
     for i in range(s.LINK, s.LINK + 3):
         W[i] = OFF
     W[s.BREAK], W[s.PAGE_FROM] = PARTS, pos

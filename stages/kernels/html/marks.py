@@ -7,7 +7,7 @@ from stages.kernels.html import tokens as t
 from stages.kernels.html.ends import in_code, mark_code, mark_off
 from stages.kernels.html.kinds import CLASSIFIER
 from stages.kernels.html.layout import HINT_MASK, KIND_SHIFT, OFF
-from stages.kernels.html.quotations import emoji_image, end_link, end_quotation, start_quotation
+from stages.kernels.html.quotations import emoji_image, end_quotation, start_quotation
 from stages.kernels.html.scripts import end_script, start_script
 from stages.kernels.html.signs import LONGEST_SIGN, is_sign
 from stages.kernels.html.tables import FNV_START, fnv, mix
@@ -164,7 +164,6 @@ def end_inline(data, tag, after, end, W, blocks, out, o):  # type: ignore[no-unt
             top = W[s.STACK_TAGS + W[s.DEPTH] - 1]
             if is_sign(out, W[s.LINK], o, t.H1 <= top <= t.H6 or top == t.DT, W[s.SELF_LINK] and W[s.LINK] > W[s.TEXT]):
                 o = W[s.LINK]
-        o = end_link(W, blocks, out, o)
         if W[s.SELF_LINK]:
             W[s.LINK] = OFF
             W[s.SELF_LINK] = 0

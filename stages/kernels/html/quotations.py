@@ -1,11 +1,9 @@
-"""Quotation marks around `q`, images that are an emoji or a smiley, and spaces between links: for `marks`.
+"""Quotation marks around `q`, and images that are an emoji or a smiley: for `marks`.
 
 A browser draws the marks of `q`, in a form that depends on language and style sheet; here they are ``"``, around the outermost `q` that stands in one block.
 Where the author wrote a mark himself there is no second one. An image whose ``alt`` is a few signs and no letter of ASCII (``😀``, ``:)``) is those signs if its class
-or address says that it is a smiley, or the signs are an emoji; at the beginning of a block, where buttons and reactions stand, it stays an image. Two links
-without anything between them are apart for a visitor, as buttons or by a style sheet: a space parts them where a small letter, digit or sign meets a
-capital or ``@``, ``#``, or two digits meet (``Get started`` ``Learn more``, ``1`` ``2``); links that part one word (``stud`` ``ies``) stay.
-Price: linear in the quotation or link, and in class and address of an image with such an ``alt``.
+or address says that it is a smiley, or the signs are an emoji; at the beginning of a block, where buttons and reactions stand, it stays an image.
+Price: linear in the quotation, and in class and address of an image with such an ``alt``.
 """
 
 from __future__ import annotations
@@ -157,26 +155,3 @@ def emoji_image(data, found, T, W, out, o):  # type: ignore[no-untyped-def]
         if out[k] <= 32 or 97 <= out[k] | 0x20 <= 122:
             return o
     return last
-
-
-@inline_kernel
-def are_apart(out, at):  # type: ignore[no-untyped-def]
-    """Whether the text of a link that ends before ``at`` and of one that begins there are no word together."""
-    left, right = out[at - 1], out[at]
-    if 48 <= left <= 57 and 48 <= right <= 57:
-        return True
-    if not (65 <= right <= 90 or right == 64 or right == 35):
-        return False
-    return 97 <= left <= 122 or 48 <= left <= 57 or left == 41 or left == 44 or left == 46 or left == 33 or left == 63
-
-
-@inline_kernel
-def end_link(W, blocks, out, o):  # type: ignore[no-untyped-def]
-    """The end tag of a link: a space before it if another one ended right there. Next o."""
-    start = W[s.LINK]
-    if start == OFF or o <= start:
-        return o
-    if start == W[s.LINK_OVER] and start > W[s.TEXT] and W[s.REGION] == 0 and not in_code(W) and are_apart(out, start):
-        o = insert_byte(W, blocks, out, start, o, 32)
-    W[s.LINK_OVER] = o
-    return o
