@@ -18,6 +18,7 @@ from stages.extraction import ExtractionParams
 from stages.extraction.html_to_text import all_text, main_text
 
 SEEDS = (
+    "<p>a <q>b <code>c</code></q> „<q>d</q>“<q> e<p>f</q><br><br>&nbsp;<br>g​h ﻿<code>i​j</code> ខ​ខ <img class=emoji alt=':)'><img alt='👍'><a href=x>K</a><a href=y><b>L</b></a><a href=z>1</a><a href=w>2</a>".encode(),
     b"<p>So <span class=mjx-chtml><span class=mjx-math aria-label='\\frac{a}{b}'><span class=mjx-char>a</span></span></span><svg><title id=MathJax-SVG-1-Title>E = mc^2</title><g/></svg>"
     b"<img class=math alt='(a, b)'><img src='/svg.image?X%20%E2%8B%99%207'>[tex]x[/tex] [itex]y[itex] [/itex]<dl class=codebox><dt>Code: <a>Select all</a></dt><dd><code>a<br>b</code></dd></dl>"
     b"<math><munderover><mo>\xe2\x86\x92</mo><mrow/><mrow/></munderover><mtable><mtr><mtd/><mtd><mi>a</mi></mtd><mtd/></mtr></mtable><mo>=\xcc\xb8</mo></math><tt class=math>x_i</tt>"
@@ -84,7 +85,7 @@ SEEDS = (
 PIECES = (
     b"<", b">", b"</", b"<!--", b"-->", b"&", b"&#", b";", b'"', b"'", b"=", b"<script>", b"</script>", b"<pre>", b"<table>",
     b"<td>", b"<tr>", b"</table>", b"<svg>", b"<select>", b"<template>", b"<textarea>", b"<title>", b"<plaintext>", b"<a href=",
-    b"<![CDATA[", b"]]>", b"\x00", b"\xff", b"\xc2", b"\xc2\xa0", b"\xe3\x80", b"\xef\xbb\xbf", b"&nGt;", b"&#x10FFFF;",
+    b"<q>", b"</q>", b"<img class=smilie alt=", b"</a><a href=x>", b"\xe2\x80\x8b", b"&#8203;", b"<![CDATA[", b"]]>", b"\x00", b"\xff", b"\xc2", b"\xc2\xa0", b"\xe3\x80", b"\xef\xbb\xbf", b"&nGt;", b"&#x10FFFF;",
     b"<math>", b"</math>", b"<mrow>", b"<mover>", b"</mover>", b"<mtable>", b"<mi>", b"<annotation encoding=tex>", b"<sup>", b"</sup>", b"<sub>",
     b"<rt>", b"<code>", b"</code>", b"<ol>", b"<td colspan=9 rowspan=9>", b" class=math", b" class=gutter", b" class='line code'", b" hidden",
     b"</div>", b"</span>", b"<span class=katex-html>", b" class='highlighttable lang-x'", b"$", b"\\", b"`", b"|", b"<mjx-container>", b" data-tex='a'",

@@ -12,6 +12,8 @@ from stages.kernels.jit import lean_inline_kernel as inline_kernel
 from stages.kernels.simd import block_bits, copy_block, lowest
 
 _U1 = np.uint64(1)
+MAX_TAGS, MAX_TAG = 4, 300
+"""Tags, and bytes of each, between a line feed and the wide character behind it."""
 
 
 @inline_kernel
@@ -24,6 +26,33 @@ def skip_spaces(data, pos, end):  # type: ignore[no-untyped-def]
             spaces = block_bits(data, pos, 32, 0, 0) | block_bits(data, pos, 9, 1, 0) | block_bits(data, pos, 12, 1, 0)
             pos += lowest(~spaces)
     return pos
+
+
+@inline_kernel
+def is_wide(data, i, stop):  # type: ignore[no-untyped-def]
+    """Whether a character of Chinese or Japanese (Han, kana, their signs, wide forms; not Hangul, which parts words by spaces) begins at ``i``."""
+    if i + 2 >= stop:
+        return False
+    b, c = data[i], data[i + 1]
+    return 0xE4 <= b <= 0xE9 or (b == 0xE3 and c != 0x84 and c != 0x85) or (b == 0xEF and (c == 0xBC or c == 0xBD))
+
+
+@inline_kernel
+def is_wrapped(data, first, pos, end, out, o, start):  # type: ignore[no-untyped-def]
+    """Whether the white space ``data[first:pos]`` is where the source wraps a line between two wide characters, tags aside: a browser shows nothing there
+    (CSS Text 3, segment breaks)."""
+    if o - 3 < start or out[o - 2] < 128 or not is_wide(out, o - 3, o):
+        return False
+    has_feed = False
+    for i in range(first, pos):
+        has_feed |= data[i] == 10 or data[i] == 13
+    if not has_feed:
+        return False
+    for _ in range(MAX_TAGS):
+        if pos >= end or data[pos] != 60:
+            break
+        pos = min(end, find_byte(data, pos, min(end, pos + MAX_TAG), 62) + 1)
+    return is_wide(data, pos, end)
 
 
 @inline_kernel
@@ -58,10 +87,15 @@ def copy_text(data, pos, end, T, out, o, start, pre, hard):  # type: ignore[no-u
                     out[o] = 10
                     o += 1
             else:
+                first, pos = pos, skip_spaces(data, pos + 1, end)
                 if o > start and (out[o - 1] > 32 or (hard and out[o - 1] != 10)):
-                    out[o] = 32
-                    o += 1
-                pos = skip_spaces(data, pos + 1, end)
+                    if out[o - 1] < 128 or hard or not is_wrapped(data, first, pos, end, out, o, start):
+                        out[o] = 32
+                        o += 1
+                elif (
+                    not hard and o - 1 > start and data[first - 1] == 32 and out[o - 2] >= 128
+                ):  # a space before the line feed
+                    o -= is_wrapped(data, first, pos, end, out, o - 1, start)
                 continue
         elif k == 2:
             break

@@ -8,6 +8,7 @@ from stages.kernels.html.layout import (
     BOLD_BYTES,
     BREAK,
     CODE_BYTES,
+    EMPTY_LINE,
     INLINE_HINTS,
     LINE,
     LINK_BYTES,
@@ -28,6 +29,7 @@ from stages.kernels.html.layout import (
 from stages.kernels.html.scripts import is_alnum
 from stages.kernels.html.tokens import is_space
 from stages.kernels.html.written_formulas import end_tex
+from stages.kernels.html.zero_width import drop_zero_width
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 MAX_NAME = 24
@@ -79,6 +81,10 @@ def end_block(data, W, blocks, out, o, strength):  # type: ignore[no-untyped-def
     stop = o
     while stop > start and is_space(out[stop - 1]):
         stop -= 1
+    if stop > start:
+        stop = drop_zero_width(W, blocks, in_code(W), out, start, stop)
+        while stop > start and is_space(out[stop - 1]):
+            stop -= 1
     if stop > start:
         for mark in range(s.LINK, s.LINK + 3):
             if W[mark] != OFF:
@@ -197,7 +203,11 @@ def break_text(data, tag, closing, W, blocks, out, o):  # type: ignore[no-untype
         if is_line_tag(tag, W):
             return break_line(tag, closing, W, out, o)
     if tag == t.BR:
-        return end_block(data, W, blocks, out, o, LINE)
+        b = W[s.BLOCKS]
+        o = end_block(data, W, blocks, out, o, LINE)
+        if W[s.BLOCKS] == b and W[s.BREAK] == LINE:
+            W[s.BREAK] = EMPTY_LINE
+        return o
     o = end_block(data, W, blocks, out, o, PARTS)
     if t.TD <= tag <= t.CAPTION or tag == t.TABLE:
         for mark in range(s.LINK, s.LINK + 3):

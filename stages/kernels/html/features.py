@@ -174,7 +174,7 @@ def describe_text(X, b, block, blocks, measures, L):  # type: ignore[no-untyped-
     X[IN_CODE, b] = share(blocks[h.CODE_BYTES, block], size)
     X[IMAGES, b] = min(255, blocks[h.NUM_IMAGES, block])
     X[TIMES, b] = min(255, blocks[h.NUM_TIMES, block])
-    X[BREAK, b] = blocks[h.BREAK, block]
+    X[BREAK, b] = (blocks[h.BREAK, block] + 1) // 2  # an empty line is a line
 
 
 @inline_kernel

@@ -25,8 +25,8 @@ value begins << `NAME_SHIFT`, and its size, at most `HINT_BYTES`; 0: none. `LEVE
 (BLOCKS_FROM, BLOCKS_TO, NODES_FROM, NODES_TO, TITLE_FROM, TITLE_TO, SOCIAL_TITLE_FROM, SOCIAL_TITLE_TO,
  SCHEMA_HINTS, BODY_HINTS, NUM_TAGS, NUM_INPUTS, NUM_SCRIPTS) = range(13)  # fmt: skip
 PAGE_ROWS = 13
-# what separates a block from the one before it
-LINE, PARTS = 1, 2
+# what separates a block from the one before it: the end of a line (`br`), an empty line (two or more of them), elements
+LINE, EMPTY_LINE, PARTS = 1, 2, 3
 OFF = -1
 KIND_SHIFT = 40
 HINT_MASK = (1 << KIND_SHIFT) - 1

@@ -7,6 +7,7 @@ from stages.kernels.html import tokens as t
 from stages.kernels.html.ends import in_code, mark_code, mark_off
 from stages.kernels.html.kinds import CLASSIFIER
 from stages.kernels.html.layout import HINT_MASK, KIND_SHIFT, OFF
+from stages.kernels.html.quotations import emoji_image, end_quotation, start_quotation
 from stages.kernels.html.scripts import end_script, start_script
 from stages.kernels.html.signs import LONGEST_SIGN, is_sign
 from stages.kernels.html.tables import FNV_START, fnv, mix
@@ -140,9 +141,13 @@ def start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o):  # type:
             mark_code(W, blocks, o, 0)
     elif tag == t.IMG:
         W[s.IMAGES] += 1
-        o = formula_image(data, found, hints >> KIND_SHIFT, T, W, nodes, out, o)
+        before, o = o, formula_image(data, found, hints >> KIND_SHIFT, T, W, nodes, out, o)
+        if o == before and (found >> t.ALT) & 1:
+            o = emoji_image(data, found, T, W, out, o)
     elif tag == t.TIME:
         W[s.TIMES] += 1
+    elif tag == t.Q:
+        start_quotation(W, o)
     elif tag == t.SUP or tag == t.SUB:
         if W[s.REGION] == s.TEX_REGION:
             W[s.REGION] = W[s.REGION_DEPTH] = 0  # markup, not TeX
@@ -169,6 +174,8 @@ def end_inline(data, tag, after, end, W, blocks, out, o):  # type: ignore[no-unt
         if W[s.CODE] != OFF:
             mark_code(W, blocks, o, 1)
         mark_off(W, s.CODE, o)
+    elif tag == t.Q:
+        o = end_quotation(data, after, end, W, blocks, out, o)
     elif tag == W[s.SCRIPT] and tag > 0 and W[s.SCRIPT_DEPTH] == W[s.DEPTH]:
         o = end_script(data, after, end, W, out, o)
     return o

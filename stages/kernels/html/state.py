@@ -34,7 +34,9 @@ STYLE, STYLE_TO = range(60, 62)
 SELF_LINK, CODE_TAG, HAS_BREAKS = range(62, 65)
 # where the last element that is a line of code begins in the text; the end tag in the page behind which a line feed is missing
 LINE_SPAN, LINE_END = 65, 66
-NUM_SLOTS = 67
+# how many `q` are open, and where the outermost begins in the text
+NUM_QUOTATIONS, QUOTATION = 67, 68
+NUM_SLOTS = 69
 # then: tag and node of each open element, how many of each element are open, spans of attributes, open elements of a formula, and of a drawn one,
 # open blocks of a style sheet, classes and ids that the page's own style sheets hide (`style_sheets`), and hints of class values met before
 STACK_TAGS = NUM_SLOTS

@@ -4,8 +4,8 @@ For `stages.extraction`, after `blocks.scan_pages`. `write_pages` is the whole s
 classifier, context, second classifier, text.
 
 Form of the text: blocks are parted by an empty line; items of a list begin with ``- `` or their number and stand on lines of their own,
-those of inner lists behind spaces; rows of a data table are lines of cells joined by `` | `` (`rows`); lines that `br` ends stay lines; code is kept
-as it is, without numbers of lines (`fences`). With ``markdown`` headings begin with ``#``, quotes with ``>`` and definitions with ``:``, code is fenced or
+those of inner lists behind spaces; rows of a data table are lines of cells joined by `` | `` (`rows`); lines that `br` ends stay lines, with an empty line
+for two or more; code is kept as it is, without numbers of lines (`fences`). With ``markdown`` headings begin with ``#``, quotes with ``>`` and definitions with ``:``, code is fenced or
 between ticks, and tables have bars and a rule.
 
 Price: the text is copied once. Legend: B blocks, M nodes, D pages; X_FB features; see `features`.

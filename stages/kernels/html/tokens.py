@@ -115,11 +115,12 @@ for _name in [
     TAGS[_name] |= BREAKOUT
 # further inline elements, numbered behind the others: trained classifiers know elements by number
 for _name in ("math", "mml:math", "m:math", "mjx-container", "mjx-math", "label", "abbr", "del",
-              "ins", "font", "cite", "mark", "math-field", "d-math", "d-code"):  # fmt: skip
+              "ins", "font", "cite", "mark", "math-field", "d-math", "d-code", "q"):  # fmt: skip
     TAGS[_name] = 0
 
 TAG_NAMES = ("", *TAGS)
-assert len(TAG_NAMES) <= 128  # `tables.TAG_FLAGS` and features of pairs of elements
+assert len(TAG_NAMES) <= 160  # `tables.TAG_FLAGS`, `state.OPEN`
+assert not any(flags & STACKED for flags in [*TAGS.values()][127:])  # features of pairs of elements
 """Names by number; 0 is every element we do not know, which is treated as inline."""
 ALIASES = {"tex": "d-math", "tex-math": "d-math", "la-tex": "d-math", "embed-katex": "d-math"}
 _N = {name: number for number, name in enumerate(TAG_NAMES)}
@@ -132,7 +133,7 @@ TBODY, THEAD, TFOOT = (_N[n] for n in ["tbody", "thead", "tfoot"])
 SCRIPT, STYLE, TITLE, TEXTAREA, SELECT = (_N[n] for n in ["script", "style", "title", "textarea", "select"])
 SVG, TEMPLATE, FOREIGNOBJECT = (_N[n] for n in ["svg", "template", "foreignobject"])
 BODY, HTML, META, LINK, IMG, INPUT = (_N[n] for n in ["body", "html", "meta", "link", "img", "input"])
-CODE, TT, KBD, SAMP, B, STRONG, TIME = (_N[n] for n in ["code", "tt", "kbd", "samp", "b", "strong", "time"])
+CODE, TT, KBD, SAMP, B, STRONG, TIME, Q = (_N[n] for n in ["code", "tt", "kbd", "samp", "b", "strong", "time", "q"])
 FORM, DIV, ADDRESS, BUTTON, UL, OL, DL, MENU = (
     _N[n] for n in ["form", "div", "address", "button", "ul", "ol", "dl", "menu"]
 )
