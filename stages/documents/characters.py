@@ -4,7 +4,8 @@ Inside words U+00AD, U+2060 and controls make other tokens and hide copies, and 
 characters (U+FFFE); of what steers a terminal (the colours of a log) the whole sequence goes. U+2028, U+2029, U+0085,
 vertical tabs and form feeds end lines for every reader but those that look for line feeds. A text in which nothing can
 be seen is empty: white space of any script, zero-width characters, fillers. Tabs, joiners (U+200C, U+200D) and
-directional marks stay: they carry meaning inside words. A carriage return, with the line feed behind it or alone, ends
+directional marks stay: they carry meaning inside words. U+200B, where a line may break, stays beside letters of scripts
+that part words by it (Thai, Lao, Tibetan, Burmese, Khmer and their like) and goes elsewhere. A carriage return, with the line feed behind it or alone, ends
 a line (`docs/decisions/line-ends.md`).
 
 Price: 0.1 ns a byte to look (`odd_texts`); only the texts that have one are rewritten.
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.unicode.odd_texts import odd_or_blank, ranges_of
 
+ZERO_WIDTH_SPACE = "\u200b"
 LINE_ENDS = "\r\x0b\x0c\x85\u2028\u2029"
 NO_CHARACTERS = [*range(0xFDD0, 0xFDF0), *(plane << 16 | last for plane in range(17) for last in (0xFFFE, 0xFFFF))]
 _CONTROLS = [*range(9), *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)]
@@ -32,9 +34,13 @@ UNSEEN = (
 Default_Ignorable_Code_Point)."""
 _STEERING = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,1000}(?:\x07|\x1b\\)")
 """Sequences that steer a terminal: colours and cursor (CSI), titles and links (OSC), as ECMA-48 writes them."""
+_UNSPACED = "\u0e00-\u109f\u1780-\u17ff\u1950-\u1aaf\u1b00-\u1b7f\ua980-\ua9ff\uaa60-\uaadf"
+_BREAKS = re.compile(rf"(?<![\u200b{_UNSPACED}])\u200b+(?![\u200b{_UNSPACED}])")
+_BETWEEN_SPACES = re.compile(r"(?<=\S )\u200b+ ")
+"""Of two spaces that meet where it goes, one goes with it; not of those that indent a line."""
 _TABLE = {**dict.fromkeys(map(ord, REMOVED)), **dict.fromkeys(map(ord, LINE_ENDS), "\n")}
 _BLANK_TEXT = re.compile(r"\A[" + UNSEEN + REMOVED + LINE_ENDS + r"]*\Z")
-_ODD = ranges_of(map(ord, REMOVED + LINE_ENDS))
+_ODD = ranges_of(map(ord, REMOVED + LINE_ENDS + ZERO_WIDTH_SPACE))
 _UNSEEN = ranges_of(
     code
     for first, last in re.findall("(.)(?:-(.))?", UNSEEN + REMOVED + LINE_ENDS, re.DOTALL)
@@ -59,4 +65,7 @@ def clean(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\x1b" in text or "\x9b" in text:
         text = _STEERING.sub("", text)
-    return "" if _BLANK_TEXT.match(text) else text.translate(_TABLE)
+    if _BLANK_TEXT.match(text):
+        return ""
+    text = text.translate(_TABLE)
+    return _BREAKS.sub("", _BETWEEN_SPACES.sub("", text)) if ZERO_WIDTH_SPACE in text else text

@@ -43,13 +43,37 @@ def slow_clean(text: str) -> str:
         or unicodedata.name(c, "").startswith(("VARIATION SELECTOR-", "MONGOLIAN FREE VARIATION"))
         for c in out
     )  # fmt: skip
-    return "" if blank else "".join(out)
+    return "" if blank else without_breaks("".join(out))
+
+
+def without_breaks(text: str) -> str:
+    """The text without the runs of U+200B that part no words."""
+    out, at = [], 0
+    while at < len(text):
+        end = at
+        while text[end : end + 1] == "\u200b":
+            end += 1
+        before, after = text[max(0, at - 1) : at], text[end : end + 1]
+        if end == at:
+            out.append(text[at])
+            at += 1
+        elif at > 1 and before == after == " " and not text[at - 2].isspace():
+            at = end + 1
+        else:
+            out.append(text[at:end] if is_unspaced(before) or is_unspaced(after) else "")
+            at = end
+    return "".join(out)
+
+
+def is_unspaced(letter: str) -> bool:
+    scripts = ("THAI", "LAO", "TIBETAN", "MYANMAR", "KHMER", "TAI ", "NEW TAI", "BALINESE", "SUNDANESE")
+    return unicodedata.name(letter or " ", "").startswith(scripts)
 
 
 STEERING = "m[]1;\x1b\x9b\x07"
 ODD = st.sampled_from(
     STEERING + "ab \t\n\r\x00\x02\x0b\x0c\x1f\x7f\x85\x9f\xa0\xad\u2028\u2029\u200b\u200d\u2060\u3000\ufdd0\ufefffé漢"
-    "\ufffa\ufffe\U0001ffff\U000e0041"
+    "\ufffa\ufffe\U0001ffff\U000e0041กខ"
 )
 
 
@@ -79,7 +103,11 @@ def test_a_column_is_cleaned_row_for_row(texts: list[str | None]) -> None:
         ("one\r\n\r\ntwo\rthree\r\r\nfour\n\rfive\r", "one\n\ntwo\nthree\n\nfour\n\nfive\n"),
         ("日\xad本\r\n語", "日本\n語"),
         ("\r\n \r", ""),
-        ("\u200b.", "\u200b."),
+        ("\u200b.", "."),
+        ("to \u200bbegin \u200b x\u200by\u200b\u200bz", "to begin xyz"),
+        ("ភាសា\u200bខ្មែរ ไทย\u200bไทย ab\u200bខ \u200bab", "ភាសា\u200bខ្មែរ ไทย\u200bไทย ab\u200bខ ab"),
+        ("Việ\u200bt ἐ\u200bν 漢\u200b字\u200b", "Việt ἐν 漢字"),
+        ("if a:\n \u200b b\n\u200b\n", "if a:\n  b\n\n"),
         ("in\u2060vis\ufeffible", "invisible"),
         ("no\ufffe cha\ufdd0racter\U0010ffff", "no character"),
         ("\x1b[31;1mred\x1b[0m, \x9b4mlined\x9b0m", "red, lined"),

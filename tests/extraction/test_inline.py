@@ -71,26 +71,6 @@ def test_smileys_stand_for_their_images(image: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("page", "expected"),
     [
-        ("H\ufeffow to \u200bbegin \u200b x\u200by &#8203;z&ZeroWidthSpace; &#xfeff;w", "How to begin xy z w"),
-        ("<p>a</p><p>\u200b</p><p> \u200b b \ufeff</p>", "a\n\nb"),
-        ("ភាសា\u200bខ្មែរ ไทย\u200bไทย ab\u200bខ", "ភាសា\u200bខ្មែរ ไทย\u200bไทย ab\u200bខ"),
-        ("می\u200cخواهم क\u094d\u200dष \u200eabc\u200f", "می\u200cخواهم क\u094d\u200dष \u200eabc\u200f"),
-        ("<pre>a\u200bb\n  \u200bc</pre>", "ab\n  c"),
-        ("、ー\uff0cイロ" * 40 + "\u200b漢", "、ー\uff0cイロ" * 40 + "漢"),
-    ],
-)
-def test_characters_without_width_part_no_words(page: str, expected: str) -> None:
-    assert text_of(page) == expected
-
-
-def test_inline_code_keeps_its_place_behind_characters_without_width() -> None:
-    page = "<p>\u200b x <code>a</code> …\u200b<code>b\u200bc</code> d <code>e\u200b</code>"
-    assert text_of(page, markdown=True) == "x `a` …`bc` d `e`"
-
-
-@pytest.mark.parametrize(
-    ("page", "expected"),
-    [
         ("データ\n\t型を、\r\n示します。\n（注）", "データ型を、示します。（注）"),
         ("<b>数据</b>\n<a href=/x><i>类型</i></a>\n说明", "数据类型说明"),
         ("データ 型 と\npsql\nの 例\n", "データ 型 と psql の 例"),

@@ -71,8 +71,7 @@ def test_blocks_are_what_stands_between_block_level_tags(page: str, blocks: list
 def test_every_named_reference_is_decoded_as_the_standard_library_does() -> None:
     names = sorted(html.entities.html5)
     page = "".join(f"<p>x&{name}x" for name in names)
-    unseen = dict.fromkeys(map(ord, "\xad\u200b"))  # soft hyphens, and places where a line may break
-    expected = [" ".join(html.unescape(f"x&{name}x").translate(unseen).split()) for name in names]
+    expected = [" ".join(html.unescape(f"x&{name}x").replace("\xad", "").split()) for name in names]
     assert [" ".join(block.split()) for block in blocks_of(page)] == expected
 
 

@@ -29,7 +29,6 @@ from stages.kernels.html.layout import (
 from stages.kernels.html.scripts import is_alnum
 from stages.kernels.html.tokens import is_space
 from stages.kernels.html.written_formulas import end_tex
-from stages.kernels.html.zero_width import drop_zero_width
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 MAX_NAME = 24
@@ -81,10 +80,6 @@ def end_block(data, W, blocks, out, o, strength):  # type: ignore[no-untyped-def
     stop = o
     while stop > start and is_space(out[stop - 1]):
         stop -= 1
-    if stop > start:
-        stop = drop_zero_width(W, blocks, in_code(W), out, start, stop)
-        while stop > start and is_space(out[stop - 1]):
-            stop -= 1
     if stop > start:
         for mark in range(s.LINK, s.LINK + 3):
             if W[mark] != OFF:
