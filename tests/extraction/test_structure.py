@@ -105,6 +105,7 @@ def test_displayed_formulas_stand_on_their_own_line() -> None:
         ("x<sup>n+1</sup>, x<sub>ij</sub>, 10<sup>-3</sup>", "x^(n+1), x_ij, 10^-3"),
         ("half is 2<sup>1</sup>&frasl;<sub>2</sub>", "half is 2 1/2"),
         ("the 5<sup>th</sup> and 1<sup>st</sup>, Brand<sup>®</sup>", "the 5th and 1st, Brand®"),
+        ("le 19<sup>ème</sup> et la 1<sup>ère</sup>, x<sup>2</sup>", "le 19ème et la 1ère, x^2"),
         ("H<sub>2</sub>O is water", "H2O is water"),
         (
             "as said.<sup><a href=#n>12</a></sup> Then<sup class=reference><a href=#m>[3]</a></sup>",

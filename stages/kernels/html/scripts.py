@@ -104,6 +104,8 @@ def end_script(data, pos, end, W, out, o):  # type: ignore[no-untyped-def]
     for i in range(at, o):
         digits += 48 <= out[i] <= 57
         letters += is_alnum(out[i]) and not 48 <= out[i] <= 57
+        if out[i] == 0xC3 and i + 1 < o and out[i + 1] != 0x97 and out[i + 1] != 0xB7:
+            letters += 2  # à to ÿ: 10ème, 1ère
     word = at - 1
     while word > max(W[s.TEXT], at - MAX_SCRIPT) and (
         (out[word - 1] | 0x20 >= 97 and out[word - 1] | 0x20 <= 122) or out[word - 1] >= 128
