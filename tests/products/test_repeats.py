@@ -246,7 +246,7 @@ def test_an_intermediate_file_damaged_before_any_wave_is_made_again_in_the_same_
         read = sorted(rebuild.inputs_of(wave.tasks, waves))
         own = {a.rpartition("/")[0]: a for a in read if "/work/" in a}
         reading += bool(own)
-        for address in some(own.values(), 5):
+        for address in some(own.values(), 8):
             put_back(store, before)
             good = store.read_bytes(address)
             bad = (good[:5] + bytes([good[5] ^ 1]) + good[6:], good[:-9], b"")[struck % 3] if len(good) > 200 else b""

@@ -85,7 +85,7 @@ def test_a_run_killed_before_any_rename_or_removal_ends_in_the_same_bytes(
         run(tmp_path, root=tmp_path / "again")
     assert tree(tmp_path / "again") == expected
     wrong = []
-    for number, (kind, moments) in some(enumerate(states.items()), 5):
+    for number, (kind, moments) in some(enumerate(states.items()), 7):
         state = moments[-(number % 2)]
         run(tmp_path, root=state)
         found = tree(state)

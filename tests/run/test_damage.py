@@ -191,7 +191,7 @@ def test_verify_finds_every_flipped_bit_of_every_kind_of_file(
                 break
         replaced(path, good)
     for layer, files in together.items():
-        for turn in some(range(PLACES), 3):
+        for turn in some(range(PLACES), 5):
             for path, good in files.items():
                 here = places(len(good))
                 replaced(path, flipped(good, here[turn % len(here)]))
@@ -260,7 +260,7 @@ def test_a_run_mends_damaged_data_before_it_uses_a_byte_of_it(finished: Path, tm
     expected, root = tree(finished / "root"), tmp_path / "root"
     damaged, gone = (part.split() for part in PRODUCTS_AFTER[level])
     each = 1 if level == "sharded" else 2  # a corpus takes as many shards of a domain as it needs
-    for k in some(range(PLACES // each), 3):
+    for k in some(range(PLACES // each), 5):
         copied(finished, root)
         url_lists._LOADED.clear()  # what this process read before
         away(root, [*gone, "manifests"])
