@@ -12,7 +12,7 @@ from pipeline.recipe.graph import SECTIONS
 from pipeline.recipe.measured import columns_of
 from pipeline.recipe.paths import resolve, resolve_argument, resolve_files, source_paths
 from pipeline.recipe.products import Source
-from pipeline.recipe.yaml_file import Key, YamlFile, dotted, nearest, no_such_key, validate
+from pipeline.recipe.yaml_file import Key, YamlFile, cut, dotted, nearest, no_such_key, validate
 from pipeline.store.storage import Store
 from stages import schemas, sources
 from stages.documents import derived
@@ -25,7 +25,8 @@ MOST_LETTERS = 100
 def read_source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | None:
     key: Key = ("sources", name)
     if not isinstance(raw, dict):
-        hint = f", found {raw!r}; write {{paths: {raw!r}}}" if isinstance(raw, (str, list)) and raw else ""
+        shown = cut(repr(raw))
+        hint = f", found {shown}; write {{paths: {shown}}}" if isinstance(raw, (str, list)) and raw else ""
         yaml_file.add(key, f"expected a mapping with at least `paths` or `index`{hint}")
         return None
     check_name(name, key, yaml_file)

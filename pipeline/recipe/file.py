@@ -22,7 +22,7 @@ from pipeline.recipe.paths import resolve, resolve_files, resolve_models
 from pipeline.recipe.products import Recipe, Source
 from pipeline.recipe.references import check_references
 from pipeline.recipe.sections import SampleParams, dump
-from pipeline.recipe.yaml_file import Key, YamlFile, no_such_key, read_yaml, validate
+from pipeline.recipe.yaml_file import Key, YamlFile, cut, no_such_key, read_yaml, validate
 from pipeline.store.storage import Store, filesystem_of
 from stages import kept, mixture, own_lines, own_modules, schemas, token_counts
 from stages.contract import Split
@@ -86,7 +86,7 @@ def _found(entries: Any) -> str:
     """What stands in the place of a mapping of names, and what to write."""
     if isinstance(entries, list):
         return ", found a list: write `NAME: {...}`, without dashes"
-    return f", found {entries!r}" if entries else ""
+    return f", found {cut(repr(entries))}" if entries else ""
 
 
 def modules_beside(path: str | Path, store: Store) -> dict[str, bytes]:

@@ -142,6 +142,8 @@ def test_what_an_error_asks_for_is_read_from_all_libraries() -> None:
         (_with_response({"ResponseMetadata": {"HTTPHeaders": {"retry-after": "9"}}}), 9, 9),
         (_with_response(SimpleNamespace(headers={"Retry-After": "11"})), 11, 11),
         (_with_response({}), 0, 0),
+        (_with_response({"ResponseMetadata": {"HTTPHeaders": {"retry-after": 4}}}), 4, 4),
+        (_with_response(SimpleNamespace(headers={"Retry-After": "Jan 1 9999197031 00:00:00 +0000"})), 0, 0),
         (ConnectionError("reset"), 0, 0),
     ]
     for error, least, most in answered:
