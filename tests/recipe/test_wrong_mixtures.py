@@ -384,6 +384,14 @@ def test_a_source_that_is_wrong_blames_no_threshold_that_its_pages_have(tmp_path
     assert line.startswith("2: sources.a: expected a mapping")
 
 
+def test_a_rule_that_is_none_is_named_where_it_stands_alone(tmp_path: Path) -> None:
+    own = ("{paths: b.jsonl}", "{paths: b.jsonl, kept: {rules: {too_few_words: 9}}}")
+    rules = ("families: [gopher_quality]}\ndomains", "families: [gopher_quality], rules: {near: 0.8}}\ndomains")
+    assert [line.partition(":")[0] for line in refused(tmp_path, mill(tmp_path, own, rules))] == ["5"]
+    both = ("too_few_words: 9}", "too_few_words: 9, near: 0.8}")
+    assert [line.partition(":")[0] for line in refused(tmp_path, mill(tmp_path, own, rules, both))] == ["3", "5"]
+
+
 @pytest.mark.parametrize(
     ("rule", "number"),
     [("too_few_words", 2), ("near_duplicate", 1), ("too_few_letters", 0), ("too_much_text_in_top_3_gram", 2.5)],
