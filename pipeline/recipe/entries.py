@@ -6,14 +6,16 @@ import inspect
 import re
 from typing import Any
 
+from pydantic import BaseModel
+
 from pipeline.errors import one_line
 from pipeline.recipe import graph
 from pipeline.recipe.graph import SECTIONS
 from pipeline.recipe.measured import columns_of
-from pipeline.recipe.mistakes import nearest, no_such_key, validate
+from pipeline.recipe.mistakes import cut, nearest, no_such_key, validate
 from pipeline.recipe.paths import resolve, resolve_argument, resolve_files, source_paths
 from pipeline.recipe.products import Source
-from pipeline.recipe.yaml_file import Key, YamlFile, dotted
+from pipeline.recipe.yaml_file import Key, Problem, YamlFile, dotted
 from pipeline.store.storage import Store
 from stages import schemas, sources
 from stages.documents import derived
@@ -26,7 +28,8 @@ MOST_LETTERS = 100
 def read_source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Source | None:
     key: Key = ("sources", name)
     if not isinstance(raw, dict):
-        hint = f", found {raw!r}; write {{paths: {raw!r}}}" if isinstance(raw, (str, list)) and raw else ""
+        shown = cut(repr(raw))
+        hint = f", found {shown}; write {{paths: {shown}}}" if isinstance(raw, (str, list)) and raw else ""
         yaml_file.add(key, f"expected a mapping with at least `paths` or `index`{hint}")
         return None
     check_name(name, key, yaml_file)
@@ -68,14 +71,24 @@ def overridden(raw: dict[str, Any], key: Key, yaml_file: YamlFile) -> dict[str, 
         for name in override:
             if name not in known:
                 yaml_file.add((*key, section, name), no_such_key(str(name), list(known)))
-        merged = merge(yaml_file.data.get(section) or {}, {k: v for k, v in override.items() if k in known})
+        common, override = yaml_file.data.get(section) or {}, {k: v for k, v in override.items() if k in known}
         scratch = YamlFile(yaml_file.path, yaml_file.data, yaml_file.lines)
-        sections[section] = validate(SECTIONS[section], merged, scratch, (*key, section), mend=section == "kept")
-        own_keys = {
-            dotted(place) for place in yaml_file.lines
-        }  # the common section's mistakes are reported where they stand
-        yaml_file.problems += [problem for problem in scratch.problems if problem.key in own_keys]
+        place, mend = (*key, section), section == "kept"
+        sections[section] = validate(SECTIONS[section], merge(common, override), scratch, place, mend=mend)
+        yaml_file.problems += _own_problems(SECTIONS[section], scratch, (common, override), place)
     return sections
+
+
+def _own_problems(model: type[BaseModel], merged: YamlFile, parts: tuple[Any, Any], place: Key) -> list[Problem]:
+    """The problems of a merged section without those of the common one, which are reported where they stand."""
+    keys = {dotted(key) for key in merged.lines} if merged.problems else set()
+    own = [problem for problem in merged.problems if problem.key in keys]
+    if not own:
+        return []
+    common, override = (YamlFile(merged.path, merged.data, merged.lines) for _ in parts)
+    for part, file in zip(parts, (common, override), strict=True):
+        validate(model, part, file, place)
+    return [problem for problem in own if problem not in common.problems or problem in override.problems]
 
 
 def read_transforms(

@@ -16,7 +16,7 @@ from pipeline.recipe.entries import MOST_LETTERS, check_name, read_source, read_
 from pipeline.recipe.graph import SECTIONS, TOP_KEYS
 from pipeline.recipe.grids import Grids, cells_of, is_grid, written_out
 from pipeline.recipe.input import check_functions, check_input, check_scorers
-from pipeline.recipe.mistakes import no_such_key, validate
+from pipeline.recipe.mistakes import cut, no_such_key, validate
 from pipeline.recipe.named_labels import known_labels
 from pipeline.recipe.own_rules import share_rules
 from pipeline.recipe.paths import resolve, resolve_files, resolve_models
@@ -87,7 +87,7 @@ def _found(entries: Any) -> str:
     """What stands in the place of a mapping of names, and what to write."""
     if isinstance(entries, list):
         return ", found a list: write `NAME: {...}`, without dashes"
-    return f", found {entries!r}" if entries else ""
+    return f", found {cut(repr(entries))}" if entries else ""
 
 
 def modules_beside(path: str | Path, store: Store) -> dict[str, bytes]:

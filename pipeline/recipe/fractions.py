@@ -9,11 +9,14 @@ from typing import Any
 from pipeline.recipe.yaml_file import Key, YamlFile
 from stages import schemas
 from stages.kept.params import LIMITS, PUBLISHED
+from stages.kernels.words.ngrams import TOP
 
 DUPLICATES = {"near_duplicate": "similarity", "low_language_confidence": "confidence"}
 """Rules beside the families whose thresholds are shares, with their columns."""
 _MEASURED = {*(rule.column for rule in PUBLISHED.values()), *schemas.LINES.names, *schemas.REPEATS.names}
 _OF_ALL = {*DUPLICATES.values(), "other_language_fraction"}
+TOP_GRAMS = {f"repetition_top_{words}_gram_fraction": words for words in TOP}
+"""Columns that exceed 1 where an n-gram overlaps itself (`a a a`): each of its words may count n times."""
 FRACTIONS = _OF_ALL | {name for name in _MEASURED if name.endswith("_fraction")}
 
 
@@ -21,9 +24,10 @@ def check_fractions(yaml_file: YamlFile) -> None:
     """Refuse a number for a share, in `kept` and in domains, that no share can have."""
     for key, column, value in _given(yaml_file.data):
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if column in FRACTIONS and number and not 0 <= value <= 1:
-            hint = f"; write {value / 100:g}" if 1 < value <= 100 else ""
-            yaml_file.add(key, f"{column} lies between 0 and 1, found {value:g}{hint}")
+        most = TOP_GRAMS.get(column, 1)
+        if column in FRACTIONS and number and not 0 <= value <= most:
+            hint = f"; write {value / 100:g}" if most < value <= 100 else ""
+            yaml_file.add(key, f"{column} lies between 0 and {most}, found {value:g}{hint}")
 
 
 def _given(data: dict[str, Any]) -> Iterator[tuple[Key, str, Any]]:

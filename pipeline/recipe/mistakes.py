@@ -15,6 +15,7 @@ from pipeline.recipe.yaml_file import Key, YamlFile
 Model = TypeVar("Model", bound=BaseModel)
 
 MOST_SHOWN = 80
+DECIMAL = r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})"
 MOST_KNOWN = 30
 _KINDS = {
     "a list": "tuple_type list_type set_type frozen_set_type",
@@ -92,16 +93,21 @@ def _without(data: Any, places: list[Key]) -> Any:
 
 def _unexpected(kinds: list[str], found: Any) -> str:
     shown = "nothing" if found is None else str(found).lower() if isinstance(found, bool) else repr(found)
-    shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
-    hint = f"; write [{found}]" if "a list" in kinds and isinstance(found, (str, int, float)) else ""
-    percent = re.fullmatch(r"\s*([0-9.]+)\s*%\s*", found) if isinstance(found, str) and "a number" in kinds else None
+    shown = cut(shown)
+    hint = f"; write [{cut(str(found))}]" if "a list" in kinds and isinstance(found, (str, int, float)) else ""
+    percent = re.fullmatch(rf"\s*{DECIMAL}\s*%\s*", found) if isinstance(found, str) and "a number" in kinds else None
     if percent:
         hint = f"; write {float(percent[1]) / 100:g}"
-    size = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt])(i?)b?\s*", found, re.IGNORECASE) if isinstance(found, str) else None
+    size = re.fullmatch(rf"\s*{DECIMAL}\s*([kmgt])(i?)b?\s*", found, re.IGNORECASE) if isinstance(found, str) else None
     if size and "a whole number" in kinds:
         power = "kmgt".index(size[2].lower()) + 1
         hint = f"; write {int(float(size[1]) * (1024 if size[3] else 1000) ** power)}"
     return f"expected {', or '.join(kinds)}, found {shown}{hint}"
+
+
+def cut(shown: str) -> str:
+    """A value of the file as messages show it."""
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
 
 
 def _is_union_tag(part: str | int) -> bool:
@@ -135,17 +141,19 @@ def no_such_key(word: str, known: list[str]) -> str:
     """The message about a key that is none of those known: what was meant by it, as far as it tells."""
     key, colon, value = word.partition(":")
     if word != word.strip():
-        blank = next(letter for letter in word if letter.isspace())
-        return f"no such key; it has a blank that is no plain space (U+{ord(blank):04X}): indent with spaces"
+        blank = next((letter for letter in word if letter.isspace() and letter != " "), "")
+        if blank:
+            return f"no such key; it has a blank that is no plain space (U+{ord(blank):04X}): indent with spaces"
+        return f"no such key; it begins or ends with a space{nearest(word.strip(), known)}"
     if colon and key in known:
         return f"no such key; a colon has a space behind it: {key}: {value}"
     if word.isdecimal():
-        return "no such key; is it part of a number? A decimal point is needed: 0.5, not 0,5"
+        return "no such key; is it part of a number? No number has a comma: 0.5, not 0,5; 1000, not 1,000"
     return f"no such key{nearest(word, known)}"
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """``; did you mean 'x'?`` or, where nothing is near, ``; known: a, b``."""
+    """``; did you mean 'x'?`` or, where nothing is near, ``; known: a, b``"""
     close = difflib.get_close_matches(word, known, 1, 0.6)
     if close:
         return f"; did you mean {close[0]!r}?"

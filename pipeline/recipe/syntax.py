@@ -29,6 +29,8 @@ def no_yaml(error: yaml.MarkedYAMLError) -> str:
     if line.endswith("${"):
         return UNQUOTED
     problem = (error.problem or error.context or "").replace("but got", "found")
+    if problem == "but found another document":
+        return "a line of three dashes begins another document: a file holds one mixture"
     hint = _hint(error, problem, text, place)
     if error.context and error.problem and error.context_mark and not problem.startswith("mapping values"):
         hint = hint or next((words for part, words in UNCLOSED.items() if part in error.context), "")
@@ -50,8 +52,9 @@ def _hint(error: yaml.MarkedYAMLError, problem: str, text: str, place: int) -> s
     if "escape" in problem:
         return "; in double quotes \\ begins an escape: write single quotes"
     before = text[:place].split("\n")
-    close = next(filter(None, map(CLOSE_COLON.match, before[-2:])), None)
-    if close and problem.startswith(("mapping values", "expected <block end>")):
+    near = before[-1:] if ": " in before[-1] else before[-2:]  # the line before goes on where this one has no key
+    close = next(filter(None, map(CLOSE_COLON.match, near)), None)
+    if close and problem.startswith(("mapping values", "expected <block end>", "could not find expected ':'")):
         return f"; a colon has a space behind it: {close[1]}: {close[2][:20]}"
     if problem.startswith("mapping values"):
         return "; a value with ': ' in it must stand in quotes"

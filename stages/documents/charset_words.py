@@ -22,6 +22,10 @@ MARGIN = 4.0
 """Letters by which another charset must make better words (`words`), where many bytes differ."""
 MANY = 20
 """Words with bytes that two charsets read otherwise: in more of them no wrong byte is looked for."""
+ENDING = 2
+"""Bytes at the end of a word that differ in its forms (`ustawa`, `ustawą`): no wrong byte is looked for there."""
+LONGEST = 64
+"""Bytes of a word in which a wrong one is looked for, so that its cost does not grow with the square of its length."""
 RELATED = 4
 """Characters outside ASCII of which two related charsets read at most one otherwise."""
 LETTERS = {
@@ -83,7 +87,7 @@ def best_single(text: bytes, names: Sequence[str], found: str | None, language: 
 
 def as_elsewhere(text: bytes, one: str, other: str) -> bytes:
     """The text in which a word with a byte that two charsets read otherwise is as the page has it elsewhere, without
-    that byte or with another: that byte is a wrong one, and tells for neither."""
+    that byte or with another: that byte is a wrong one, and tells for neither, unless it is of the word's ending."""
     head = text[:SCORED]
     told = {b for b in set(_HIGH.findall(head)) if decode(b, one) != decode(b, other)}
     counts = Counter(_BYTES.findall(head)) if told else Counter[bytes]()
@@ -91,7 +95,8 @@ def as_elsewhere(text: bytes, one: str, other: str) -> bytes:
     if len(doubtful) > MANY:
         return text
     for word in doubtful:
-        for at in (at for at in range(len(word)) if word[at : at + 1] in told):
+        stem = min(len(word) - ENDING, LONGEST)
+        for at in (at for at in range(stem) if word[at : at + 1] in told):
             before, after = word[:at], word[at + 1 :]
             known = (
                 w for w in counts if len(w) == len(word) and w.startswith(before) and w.endswith(after) and w != word

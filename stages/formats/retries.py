@@ -23,7 +23,7 @@ TRIES = 16
 FIRST_TRIES = 5
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
-LONGEST_WAIT = 120.0
+LONGEST_WAIT = 60.0
 """Seconds that a server may ask to be left alone before each further try."""
 
 Answer = TypeVar("Answer")
@@ -60,13 +60,14 @@ def asked_wait(error: Exception | None) -> float:
         fields: Any = response.get("ResponseMetadata", {}).get("HTTPHeaders")
     else:
         fields = getattr(error, "headers", None) or getattr(response, "headers", None)
-    stated = next((value for name, value in dict(fields or {}).items() if name.lower() == "retry-after"), "").strip()
+    found = (value for name, value in dict(fields or {}).items() if name.lower() == "retry-after")
+    stated = str(next(found, "")).strip()
     if stated.isascii() and stated.isdecimal():
         seconds = float(stated[:9])
     else:
         try:
             seconds = parsedate_to_datetime(stated).timestamp() - time.time()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             return 0.0
     return min(max(seconds, 0.0), LONGEST_WAIT)
 

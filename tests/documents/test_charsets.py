@@ -11,6 +11,7 @@ import pytest
 
 from stages.documents.characters import clean
 from stages.documents.charset_names import known
+from stages.documents.charset_words import LONGEST, as_elsewhere
 from stages.documents.charsets import decoded, to_utf8
 from tests.support.archives import read, whole
 
@@ -324,6 +325,24 @@ def test_a_word_that_a_wrong_byte_spoiled_tells_for_no_charset(
     sound, broken = (part.encode(charset) for part in change)
     assert page_.count(sound) == 1
     assert decoded(page_.replace(sound, broken)).charset == charset
+
+
+FORMS = "Odmiana: {}. To jest zwykły tekst o deklinacji w języku polskim dla uczniów."
+
+
+@pytest.mark.parametrize("words", ["ustawa ustawą", "ustawa ustawą, szkoła szkołą"])
+@pytest.mark.parametrize("charset", ["iso-8859-2", "windows-1250"])
+def test_forms_of_a_word_that_differ_at_its_end_have_no_wrong_byte(words: str, charset: str) -> None:
+    assert decoded(page(FORMS.format(words), language="pl").encode(charset)).charset == charset
+
+
+@pytest.mark.parametrize(("place", "is_sound"), [(0, True), (LONGEST - 1, True), (LONGEST, False), (97, False)])
+def test_a_wrong_byte_is_looked_for_in_the_first_letters_of_a_word(place: int, is_sound: bool) -> None:
+    """In 64 KiB of letters without a space each place was compared with all of them, which took a second a page."""
+    sound = b"a" * 99
+    text = sound + b" " + sound[:place] + b"\x9c" + sound[place:]
+    found = as_elsewhere(text, "windows-1250", "iso-8859-2")
+    assert found == (sound + b" " + sound if is_sound else text)
 
 
 BOXES = "┌" + "─" * 29 + "┐\n" + "│ docs │\n" * 30

@@ -279,7 +279,8 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
         (
             "share: 1",
             "share: 0,5",
-            "9: mixture.domains.d.5: no such key; is it part of a number? A decimal point is needed: 0.5, not 0,5",
+            "9: mixture.domains.d.5: no such key; is it part of a number? No number has a comma: 0.5, not 0,5;"
+            " 1000, not 1,000",
         ),
         (
             "quality: {",
@@ -321,6 +322,49 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
             "7: domains.d.max.gopher_bullet_line_fraction: gopher_bullet_line_fraction lies between 0 and 1,"
             " found -0.5",
         ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            "families: [], overrides: [{languages: [en], rules: {too_much_text_in_top_2_gram: 20}}]}\ndomains",
+            "5: kept.overrides[0].rules.too_much_text_in_top_2_gram: repetition_top_2_gram_fraction lies between 0 and"
+            " 2, found 20; write 0.2",
+        ),
+        (
+            "share: 1",
+            "share: 1.2.3%",
+            "9: mixture.domains.d.share: expected a number, found '1.2.3%'",
+        ),
+        (
+            "families: [gopher_quality]}\ndomains",
+            f"families: [gopher_quality]}}\ndocuments: {{max_html_bytes: {'9' * 400}k}}\ndomains",
+            f"6: documents.max_html_bytes: expected a whole number, found '{'9' * 79}...",
+        ),
+        (
+            "a: {paths: a.jsonl}",
+            f"a: {'x' * 3000}",
+            f"2: sources.a: expected a mapping with at least `paths` or `index`, found '{'x' * 79}...;"
+            f" write {{paths: '{'x' * 79}...}}",
+        ),
+        (
+            "quality: {",
+            '" quality": {',
+            "4:  quality: no such key; it begins or ends with a space; did you mean 'quality'?",
+        ),
+        (
+            "{paths: a.jsonl}",
+            "\n    paths:\n      - a:jsonl\n    format: a: b",
+            "5: file: no YAML: mapping values are not allowed here; a value with ': ' in it must stand in quotes",
+        ),
+        (
+            "quality: {",
+            "name:http://x\nquality: {",
+            "5: file: no YAML: could not find expected ':' (while scanning a simple key, which begins in line 4);"
+            " a colon has a space behind it: name: http://x",
+        ),
+        (
+            "mixture:",
+            "---\nmixture:",
+            "8: file: no YAML: a line of three dashes begins another document: a file holds one mixture",
+        ),
         ("a.jsonl}", "array.jsonl}", f"2: sources.a.paths: array.jsonl: {LISTS}"),
         ("a.jsonl}", "lines.jsonl}", f"2: sources.a.paths: lines.jsonl: {NOT_READ.format('not_json')}"),
         ("a.jsonl}", "a.parquet, format: jsonl}", f"2: sources.a.paths: a.parquet: {NOT_READ.format('not_json')}"),
@@ -340,9 +384,23 @@ def test_a_source_that_is_wrong_blames_no_threshold_that_its_pages_have(tmp_path
     assert line.startswith("2: sources.a: expected a mapping")
 
 
-@pytest.mark.parametrize(("rule", "number"), [("too_few_words", 2), ("near_duplicate", 1), ("too_few_letters", 0)])
+def test_a_rule_that_is_none_is_named_where_it_stands_alone(tmp_path: Path) -> None:
+    own = ("{paths: b.jsonl}", "{paths: b.jsonl, kept: {rules: {too_few_words: 9}}}")
+    rules = ("families: [gopher_quality]}\ndomains", "families: [gopher_quality], rules: {near: 0.8}}\ndomains")
+    assert [line.partition(":")[0] for line in refused(tmp_path, mill(tmp_path, own, rules))] == ["5"]
+    both = ("too_few_words: 9}", "too_few_words: 9, near: 0.8}")
+    assert [line.partition(":")[0] for line in refused(tmp_path, mill(tmp_path, own, rules, both))] == ["3", "5"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "number"),
+    [("too_few_words", 2), ("near_duplicate", 1), ("too_few_letters", 0), ("too_much_text_in_top_3_gram", 2.5)],
+)
 def test_numbers_that_a_column_can_have_are_taken(tmp_path: Path, rule: str, number: float) -> None:
-    families = ("[gopher_quality]", "[gopher_quality, code]"), ("[en], ", f"[en], rules: {{{rule}: {number}}}, ")
+    families = (
+        ("[gopher_quality]", "[gopher_quality, code, gopher_repetition]"),
+        ("[en], ", f"[en], rules: {{{rule}: {number}}}, "),
+    )
     (tmp_path / "m.yaml").write_text(mill(tmp_path, *families))
     result = CliRunner().invoke(main, ["plan", str(tmp_path / "m.yaml"), "--root", str(tmp_path / "root")])
     assert result.exit_code == 0, result.stderr
