@@ -121,6 +121,7 @@ def end_block(data, W, blocks, out, o, strength):  # type: ignore[no-untyped-def
             if W[mark] != OFF:
                 W[mark] = stop
     W[s.SCRIPT] = 0
+    W[s.NUM_QUOTATIONS] = 0
     W[s.LINK_BYTES] = 0
     W[s.BOLD_BYTES] = 0
     W[s.CODE_BYTES] = 0
