@@ -73,6 +73,19 @@ def test_time_grows_with_the_page_for_many_quotations(unit: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("<p>x <span class=math>\\alphaé<br></span>", "x \\alphaé"),
+        ("<p>x <span class=math>\\alpha é<br>b</span> c", "x \\alpha é\nb c"),
+        ("<p>x <span class=math><br>\\alpha_é</span> c", "x\n$\\alpha_é$ c"),
+        ("<p>x <span class=math>é<br>\\alpha_1</span> <span class=math>\\alpha_2</span>", "x é\n\\alpha_1 $\\alpha_2$"),
+    ],
+)
+def test_tex_over_several_lines_is_cut_nowhere(page: str, expected: str) -> None:
+    assert text_of(page) == expected
+
+
+@pytest.mark.parametrize(
     ("image", "expected"),
     [
         ("<img class=emoji alt='😀'>", "so 😀 it is"),

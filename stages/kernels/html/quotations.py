@@ -34,7 +34,7 @@ def insert_byte(W, blocks, out, at, o, byte):  # type: ignore[no-untyped-def]
         place, is_end = blocks[MARK, mark] // 2, blocks[MARK, mark] & 1
         if place < at:
             break
-        if place > at or not (is_end or (is_open and mark == last)):  # code that goes on holds the quotation
+        if place > at or not (is_end or (is_open and mark == last)):  # code that goes on began before the quotation
             blocks[MARK, mark] += 2
     if W[s.MATH_TO] > at:
         W[s.MATH_TO] = OFF
