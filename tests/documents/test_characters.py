@@ -43,7 +43,26 @@ def slow_clean(text: str) -> str:
         or unicodedata.name(c, "").startswith(("VARIATION SELECTOR-", "MONGOLIAN FREE VARIATION"))
         for c in out
     )  # fmt: skip
-    return "" if blank else without_breaks("".join(out))
+    return "" if blank else without_breaks(without_empty_paragraphs("".join(out)))
+
+
+def without_empty_paragraphs(text: str) -> str:
+    """The text without paragraphs of U+200B, each with the empty line behind it or, at the end, before it."""
+    end = len(text)
+    while (start := len(text[:end].rstrip("\u200b"))) < end and text[:start].endswith("\n\n"):
+        end = start - 2
+    out, at = [], 0
+    while at < end:
+        stop = at
+        while text[stop : stop + 1] == "\u200b":
+            stop += 1
+        begins = at == 0 or text[max(0, at - 2) : at] == "\n\n"
+        if stop > at and begins and text[stop : stop + 2] == "\n\n":
+            at = stop + 2
+        else:
+            out.append(text[at])
+            at += 1
+    return "".join(out)
 
 
 def without_breaks(text: str) -> str:
@@ -77,7 +96,7 @@ ODD = st.sampled_from(
 )
 
 
-@given(st.text(ODD, max_size=12))
+@given(st.one_of(st.text(ODD, max_size=12), st.text(st.sampled_from("\n\n\u200bก a"), max_size=16)))
 def test_clean_equals_its_slow_twin(text: str) -> None:
     assert clean(text) == slow_clean(text)
 
@@ -108,6 +127,8 @@ def test_a_column_is_cleaned_row_for_row(texts: list[str | None]) -> None:
         ("ភាសា\u200bខ្មែរ ไทย\u200bไทย ab\u200bខ \u200bab", "ភាសា\u200bខ្មែរ ไทย\u200bไทย ab\u200bខ ab"),
         ("Việ\u200bt ἐ\u200bν 漢\u200b字\u200b", "Việt ἐν 漢字"),
         ("if a:\n \u200b b\n\u200b\n", "if a:\n  b\n\n"),
+        ("\u200b\n\none\n\n\u200b\u200b\n\n\u200b\n\ntwo\n\n\u200b\n\n\u200b", "one\n\ntwo"),
+        ("one\n\u200b\ntwo\n\n\u200b.\n\nthree", "one\n\ntwo\n\n.\n\nthree"),
         ("in\u2060vis\ufeffible", "invisible"),
         ("no\ufffe cha\ufdd0racter\U0010ffff", "no character"),
         ("\x1b[31;1mred\x1b[0m, \x9b4mlined\x9b0m", "red, lined"),

@@ -18,6 +18,7 @@ from stages.extraction import ExtractionParams
 from stages.extraction.html_to_text import all_text, main_text
 
 SEEDS = (
+    "日本 <span class=math>\\alphaé<br>é</span> é <span class=math><br>é_\\beta</span> <q><p>語</q><p>é <a href=#x>#<q></a>é</q> <code><q>é</q></code><q>é<br>é</q><h2>é<a href=#y>#<q></a></q></h2>".encode(),
     "<p>a <q>b <code>c</code></q> „<q>d</q>“<q> e<p>f</q><br><br>&nbsp;<br>g​h ﻿<code>i​j</code> ខ​ខ <img class=emoji alt=':)'><img alt='👍'><a href=x>K</a><a href=y><b>L</b></a><a href=z>1</a><a href=w>2</a>".encode(),
     b"<p>So <span class=mjx-chtml><span class=mjx-math aria-label='\\frac{a}{b}'><span class=mjx-char>a</span></span></span><svg><title id=MathJax-SVG-1-Title>E = mc^2</title><g/></svg>"
     b"<img class=math alt='(a, b)'><img src='/svg.image?X%20%E2%8B%99%207'>[tex]x[/tex] [itex]y[itex] [/itex]<dl class=codebox><dt>Code: <a>Select all</a></dt><dd><code>a<br>b</code></dd></dl>"

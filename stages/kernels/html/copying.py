@@ -34,19 +34,21 @@ def is_wide(data, i, stop):  # type: ignore[no-untyped-def]
     if i + 2 >= stop:
         return False
     b, c = data[i], data[i + 1]
-    return 0xE4 <= b <= 0xE9 or (b == 0xE3 and c != 0x84 and c != 0x85) or (b == 0xEF and (c == 0xBC or c == 0xBD))
+    if b == 0xE3:
+        return c < 0x84 or c > 0x86 or (c == 0x84 and data[i + 2] < 0xB0)
+    return 0xE4 <= b <= 0xE9 or (b == 0xEF and (c == 0xBC or c == 0xBD or (c == 0xBE and data[i + 2] < 0xA0)))
 
 
 @inline_kernel
 def is_wrapped(data, first, pos, end, out, o, start):  # type: ignore[no-untyped-def]
     """Whether the white space ``data[first:pos]`` is where the source wraps a line between two wide characters, tags aside: a browser shows nothing there
-    (CSS Text 3, segment breaks)."""
+    (CSS Text 3, segment breaks). Between two elements (links, items) a margin parts them."""
     if o - 3 < start or out[o - 2] < 128 or not is_wide(out, o - 3, o):
         return False
     has_feed = False
     for i in range(first, pos):
         has_feed |= data[i] == 10 or data[i] == 13
-    if not has_feed:
+    if not has_feed or (data[first - 1] == 62 and pos + 1 < end and data[pos] == 60 and data[pos + 1] != 47):
         return False
     for _ in range(MAX_TAGS):
         if pos >= end or data[pos] != 60:

@@ -121,6 +121,7 @@ def end_block(data, W, blocks, out, o, strength):  # type: ignore[no-untyped-def
             if W[mark] != OFF:
                 W[mark] = stop
     W[s.SCRIPT] = 0
+    W[s.NUM_QUOTATIONS] = 0
     W[s.LINK_BYTES] = 0
     W[s.BOLD_BYTES] = 0
     W[s.CODE_BYTES] = 0
@@ -198,8 +199,10 @@ def break_text(data, tag, closing, W, blocks, out, o):  # type: ignore[no-untype
         if is_line_tag(tag, W):
             return break_line(tag, closing, W, out, o)
     if tag == t.BR:
-        b = W[s.BLOCKS]
+        b, begins = W[s.BLOCKS], o == W[s.REGION_FROM]
         o = end_block(data, W, blocks, out, o, LINE)
+        if W[s.REGION] != 0:  # TeX over several lines is left as it is
+            W[s.REGION_FROM] = o if begins else OFF
         if W[s.BLOCKS] == b and W[s.BREAK] == LINE:
             W[s.BREAK] = EMPTY_LINE
         return o

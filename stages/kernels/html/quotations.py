@@ -1,9 +1,10 @@
 """Quotation marks around `q`, and images that are an emoji or a smiley: for `marks`.
 
-A browser draws the marks of `q`, in a form that depends on language and style sheet; here they are ``"``, around the outermost `q` that stands in one block.
+A browser draws the marks of `q`, in a form that depends on language and style sheet; here they are ``"``, around the outermost `q` that stands in one block:
+what ends a block ends its quotations.
 Where the author wrote a mark himself there is no second one. An image whose ``alt`` is a few signs and no letter of ASCII (``😀``, ``:)``) is those signs if its class
 or address says that it is a smiley, or the signs are an emoji; at the beginning of a block, where buttons and reactions stand, it stays an image.
-Price: linear in the quotation, and in class and address of an image with such an ``alt``.
+Price: linear in the quotation and the marks of code inside it, and in class and address of an image with such an ``alt``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from stages.kernels.html.entities import read_reference
 from stages.kernels.html.layout import MARK, OFF
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
-MAX_SIGNS, MAX_READ = 24, 200
+MAX_SIGNS, MAX_READ = 40, 200
 """Bytes of an ``alt`` that is a sign, as written, and of a class or an address that are read."""
 
 
@@ -28,9 +29,12 @@ def insert_byte(W, blocks, out, at, o, byte):  # type: ignore[no-untyped-def]
     for mark in range(s.LINK, s.LINK + 3):
         if W[mark] != OFF and W[mark] > at:
             W[mark] += 1
-    for mark in range(W[s.MARKS_FROM] // 2, W[s.MARKS]):
+    last, is_open = W[s.MARKS] - 1, W[s.CODE] != OFF
+    for mark in range(last, W[s.MARKS_FROM] // 2 - 1, -1):
         place, is_end = blocks[MARK, mark] // 2, blocks[MARK, mark] & 1
-        if place > at or (place == at and not is_end):
+        if place < at:
+            break
+        if place > at or not (is_end or (is_open and mark == last)):  # code that goes on began before the quotation
             blocks[MARK, mark] += 2
     if W[s.MATH_TO] > at:
         W[s.MATH_TO] = OFF
@@ -64,23 +68,41 @@ def ends_with_mark(out, start, i):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def numbers_mark(data, i, stop):  # type: ignore[no-untyped-def]
+    """Whether ``&#8216;`` to ``&#8223;``, ``&#8249;``, ``&#8250;`` or ``&#x2018;`` to ``&#x201F;`` stands at ``i``, but for the apostrophe."""
+    if i + 7 > stop:
+        return False
+    a, b = data[i + 4], data[i + 5]
+    if data[i + 2] | 0x20 == 120:
+        last = data[i + 6] | 0x20
+        return data[i + 3] == 50 and a == 48 and b == 49 and (last == 56 or 97 <= last <= 102)
+    if data[i + 2] != 56 or data[i + 3] != 50 or data[i + 6] != 59:
+        return False
+    if a == 49:
+        return b == 54 or b == 56 or b == 57
+    return (a == 50 and 48 <= b <= 51) or (a == 52 and b == 57) or (a == 53 and b == 48)
+
+
+@inline_kernel
 def references_mark(data, i, stop):  # type: ignore[no-untyped-def]
     """Whether a reference to one stands at ``i``: ``&quot;``, ``&rdquo;``, ``&#8221;`` and the like."""
-    if i + 5 >= stop or data[i] != 38:
+    if i + 5 > stop or data[i] != 38:
         return False
     a, b, c = data[i + 1], data[i + 2], data[i + 3]
     if a == 35:
-        return (b == 56 and c == 50) or (b == 51 and c == 52)  # &#82..;, &#34;
+        return (b == 51 and c == 52 and data[i + 4] == 59) or numbers_mark(data, i, stop)  # &#34;
     if b == 97 and c == 113:  # laquo, raquo
         return a == 108 or a == 114
-    return (a == 113 and b == 117) or ((a == 108 or a == 114 or a == 98) and (b == 100 or b == 115) and c == 113)
+    if b == 115 and c == 113:  # lsquo; rsquo is the apostrophe
+        return a == 108
+    return (a == 113 and b == 117) or ((a == 108 or a == 114 or a == 98) and b == 100 and c == 113)
 
 
 @inline_kernel
 def start_quotation(W, o):  # type: ignore[no-untyped-def]
     """The start tag of a `q`."""
     if W[s.NUM_QUOTATIONS] == 0:
-        W[s.QUOTATION] = o
+        W[s.QUOTATION] = o if W[s.REGION] == 0 else OFF  # TeX is written anew at its end
     W[s.NUM_QUOTATIONS] += 1
 
 
@@ -98,7 +120,8 @@ def end_quotation(data, after, end, W, blocks, out, o):  # type: ignore[no-untyp
     while last > first and out[last - 1] == 32:
         last -= 1
     if (
-        first == last
+        first >= last  # text was taken back
+        or out[first] & 0xC0 == 0x80
         or size_of_mark(out, first, last) > 0
         or ends_with_mark(out, first, last)
         or ends_with_mark(out, start, first)

@@ -382,6 +382,8 @@ def opens_formula(out, i, start):  # type: ignore[no-untyped-def]
 def end_tex(W, out, o, sure, display):  # type: ignore[no-untyped-def]
     """The end of an element whose text may be bare TeX: next o."""
     start = W[s.REGION_FROM]
+    if start < W[s.TEXT]:  # a line of it ended
+        return o
     while start < o and is_space(out[start]):
         start += 1
     stop = o
