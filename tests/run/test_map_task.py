@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
@@ -120,6 +121,19 @@ def test_a_child_may_hold_its_limit_beyond_what_it_began_with(limit: int, lives:
     script += f"page = b'x' * {MOST_BYTES // 2}; time.sleep(0.5)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as child:
         assert memory_limit.ends_within(child, 60, limit) == lives
+
+
+def test_a_child_is_ended_with_the_process_that_is_told_to_stop_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(pid: int) -> int:
+        raise SystemExit(143)
+
+    monkeypatch.setattr(memory_limit, "held", stop)
+    with (
+        pytest.raises(SystemExit),
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.PIPE) as child,
+    ):
+        memory_limit.ends_within(child, 60, 0)
+    assert child.returncode == -signal.SIGKILL
 
 
 def test_a_record_that_kills_only_in_company_is_not_blamed_alone(
