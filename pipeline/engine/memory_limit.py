@@ -49,14 +49,17 @@ def ends_within(child: subprocess.Popen[bytes], seconds: float, limit: int) -> b
     os.set_blocking(child.stdout.fileno(), False)
     end = time.monotonic() + seconds
     began = 0
-    while child.poll() is None:
-        now = held(child.pid)
-        if not began and child.stdout.read(1):
-            began = now
-        if time.monotonic() > end or (limit and began and now > began + limit):
+    try:
+        while child.poll() is None:
+            now = held(child.pid)
+            if not began and child.stdout.read(1):
+                began = now
+            if time.monotonic() > end or (limit and began and now > began + limit):
+                return False
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(POLL_SECONDS)
+    finally:  # also where this process is told to stop
+        if child.poll() is None:
             child.kill()
             child.wait()
-            return False
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(POLL_SECONDS)
     return True

@@ -7,7 +7,10 @@ and ends what still runs under the same number since the same time. Linux alone:
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import subprocess
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +28,15 @@ for one in "$@"; do
 done
 """
 """A line says that all ended well. Its arguments are ``pid:start``; the start is the 22nd field of /proc/PID/stat."""
+
+
+PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when the thread that started it is gone, which may be killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Watch:

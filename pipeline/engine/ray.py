@@ -49,7 +49,13 @@ _watches: list[orphans.Watch] = []
 
 
 def connect(workers: int | None) -> None:
-    """Join the cluster of RAY_ADDRESS, or start a Ray of ``workers`` CPUs on this machine."""
+    """Join the cluster of RAY_ADDRESS, or start a Ray of ``workers`` CPUs on this machine.
+
+    Raises:
+        RunError: when that fails, and in a process that has lost the head of its cluster, which Ray would end.
+    """
+    if _head_lost:
+        raise RunError("this process has lost the head of its cluster and cannot join one again; start a new one")
     cluster = os.environ.get("RAY_ADDRESS")
     if not cluster:
         os.environ["RAY_AUTH_MODE"] = "disabled"

@@ -290,8 +290,10 @@ def _isolated() -> None:
 
 
 if __name__ == "__main__":
+    from pipeline.engine.orphans import end_with_parent
     from pipeline.engine.process import prepare_process
 
+    end_with_parent()  # Ray ends a worker for its memory, and what this process holds would stay
     prepare_process()
     cpu_limit.allow()
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline.store.address import Fingerprint
+from pipeline.store.address import Fingerprint, canonical
 from pipeline.store.storage import Store
 
 SHOWN = 40
@@ -25,7 +26,7 @@ def changed(store: Store, product: str, fingerprint: Fingerprint, read: dict[str
     if not files:
         return "made for the first time"
     known |= {file: store.read_json(file) for file in files if file not in known}
-    about = fingerprint.about()
+    about = json.loads(canonical(fingerprint.about()))  # as it is read again: a tuple is no other value than a list
     changes = sorted((differences(known[file], about) for file in files), key=_distance)
     lines = [line for line in causes(changes[0]) if not _looks_equal(line)] or causes(changes[0])
     lines = [line for line in lines if not (line.endswith(OF_CONTENT) and _goes_on(line, lines))]

@@ -113,8 +113,7 @@ class Run:
         measured |= measuring.score(recipe, steps, measured["documents"])
         measured |= measuring.ensembled(recipe, steps, measured)
         self.text_bytes = measured["documents"].facts.column("text_bytes")
-        # whatever `repeats` measures is decided last, among the pages that all else keeps
-        before = recipe.before_repeats() if recipe.on("repeats") else recipe
+        before = self._before()
         families = deduplication.find_families(before, steps, measured)
         inputs = keeping.rule_inputs(before, steps, measured)
         edges = deduplication.edges_of(before, steps, measured, inputs, families)
@@ -124,6 +123,10 @@ class Run:
             steps.snapshot["taking_part"] = list(taking_part.addresses)
             measured |= keeping.repeated(recipe, steps, measured, taking_part)
         return measured, keeping.keep(recipe, steps, measured, inputs, edges)
+
+    def _before(self) -> Recipe:
+        """The recipe up to `repeats`: whatever it measures is decided last, among the pages that all else keeps."""
+        return self.recipe.before_repeats() if self.recipe.on("repeats") else self.recipe
 
     def plan(self) -> list[Step]:
         """The steps of `execute`, as far as they can be known before it runs."""
@@ -141,6 +144,7 @@ class Run:
         """Why a product will be made whose addresses are not known yet: its own settings, where they changed."""
         changed: set[str] = set()
         if graph.BY_NAME[name].shape == "map" and graph.BY_NAME[name].per == "split":
-            fingerprints = {source: self.recipe.fingerprint(name, source) for source in self.recipe.sources}
+            recipe = self._before() if name == "eligible" else self.recipe
+            fingerprints = {source: recipe.fingerprint(name, source) for source in recipe.sources}
             changed = {self.made.why_changed(name, fingerprint) for fingerprint in fingerprints.values()} - {NEW_INPUT}
         return redo_reasons.joined(changed) or "those whose input rows change"

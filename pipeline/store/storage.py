@@ -198,7 +198,7 @@ class Store:
     ) -> Iterator[tuple[slice, pa.Table]]:
         """Rows of a Parquet file by their numbers, rising: (which of ``rows``, their table), a row group at a time.
 
-        Row groups that hold none of them are not read.
+        A number that stands twice gives its row twice. Row groups that hold none of them are not read.
         """
         if len(rows) == 0:
             return
@@ -210,8 +210,9 @@ class Store:
                 start, stop = np.searchsorted(rows, (first, last)).tolist()
                 if stop > start:
                     table = parquet.read_row_group(group, columns=columns and [*columns])
-                    if stop - start < len(table):
-                        table = table.take(pa.array(np.asarray(rows[start:stop]) - first))
+                    wanted = np.asarray(rows[start:stop]) - first
+                    if not np.array_equal(wanted, np.arange(len(table))):
+                        table = table.take(pa.array(wanted))
                     yield slice(start, stop), table
                 first = last
 

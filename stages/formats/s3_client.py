@@ -59,9 +59,10 @@ def is_untrusted(error: Exception) -> bool:
 
 
 def is_unheard(error: Exception) -> bool:
-    """Whether nobody answered at all: a wrong address, or a proxy that is none, rather than a busy server."""
+    """Whether nobody answered at all: a wrong address, or a proxy that is none, rather than a busy server; or none that
+    speaks TLS, as where ``https`` leads to a server without it."""
     kinds = (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyConnectionError)
-    return isinstance(error, kinds)
+    return isinstance(error, (*kinds, exceptions.SSLError))
 
 
 def passes(error: Exception) -> bool:

@@ -105,6 +105,12 @@ except RunError as error:
 else:
     raise AssertionError("nobody saw that the head is gone")
 engine.shutdown()
+try:
+    engine.RayExecutor(sys.argv[1])
+except RunError as error:
+    assert "start a new one" in str(error), error
+else:
+    raise AssertionError("a process that lost its head joined it again")
 assert time.monotonic() < begin + 20  # Ray would end this process after a minute
 cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
 print("given up", flush=True)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.api import opened
+from pipeline.api import load, opened
+from stages import documents
 from tests.support.runs import run_inline
 
 MILLER = (
@@ -57,3 +58,20 @@ def test_an_edited_benchmark_or_list_of_words_is_read_again_by_the_same_process(
     assert failed(mixture, MILLER, "another") == [{"contaminated"}, {"has_bad_words"}]
     assert failed(mixture, BRIDGE, "archive") == [{"has_bad_words"}, {"contaminated"}]
     assert failed(mixture, MILLER, "another") == [{"contaminated"}, {"has_bad_words"}]
+
+
+def test_another_version_of_documents_is_the_one_reason_for_all_that_follows(
+    mixture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that are read from a file as lists are those that are tuples here; `eligible` knows no `repeats`."""
+    settings = yaml.safe_load(mixture.read_text())
+    settings |= {"clusters": {}, "repeats": {"enabled": True, "min_bytes": 100}}
+    settings["kept"]["views"] = ["without_repeats"]
+    mixture.write_text(yaml.safe_dump(settings))
+    failed(mixture, MILLER, "another")
+    version = documents.VERSION
+    monkeypatch.setattr(documents, "VERSION", version + 1)
+    reasons = {step.product: step.why for step in load(mixture, mixture.parent / "root").plan() if step.to_do}
+    assert reasons["documents"] == f"version: {version} -> {version + 1}"
+    follows = "an earlier product changed"
+    assert {reasons[name] for name in ("language", "quality", "overlaps", "eligible", "kept")} == {follows}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline.engine import memory_limit
+from pipeline.engine.orphans import children
 from pipeline.engine.scheduler import Done, Scheduler
 from pipeline.run.map_task import measure
 from pipeline.store.storage import Store
@@ -120,6 +123,38 @@ def test_a_child_may_hold_its_limit_beyond_what_it_began_with(limit: int, lives:
     script += f"page = b'x' * {MOST_BYTES // 2}; time.sleep(0.5)"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as child:
         assert memory_limit.ends_within(child, 60, limit) == lives
+
+
+def test_a_child_is_ended_with_the_process_that_is_told_to_stop_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(pid: int) -> int:
+        raise SystemExit(143)
+
+    monkeypatch.setattr(memory_limit, "held", stop)
+    with (
+        pytest.raises(SystemExit),
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdout=subprocess.PIPE) as child,
+    ):
+        memory_limit.ends_within(child, 60, 0)
+    assert child.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux does it")
+def test_a_child_does_not_outlive_a_process_that_is_killed_while_it_waits(tmp_path: Path) -> None:
+    """As Ray kills a worker, whose child would hold its page's memory until that ends."""
+    split = write(tmp_path / "a.warc.gz", pages(1, hanging=(0,)))
+    request = {**arguments(split, "tests.support.deadly_stage"), "page_seconds": 0, "first": 0, "last": 1}
+    note = tmp_path / "note"
+    note.touch()
+    script = f"from pipeline.run.map_task import survives; survives({request | {'note': str(note)}!r})"
+    with subprocess.Popen([sys.executable, "-c", script], start_new_session=True) as worker:
+        while not note.stat().st_size:  # the page is begun
+            time.sleep(0.05)
+        [child] = children(worker.pid)
+        worker.kill()
+    end = time.monotonic() + 10
+    while memory_limit.held(child) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert memory_limit.held(child) == 0
 
 
 def test_a_record_that_kills_only_in_company_is_not_blamed_alone(

@@ -128,6 +128,15 @@ def test_a_proxy_that_does_not_answer_is_named_without_its_password(
     assert len(tries) == 3 * (retries.FIRST_TRIES - 1)
 
 
+def test_https_to_a_store_without_tls_is_a_wrong_address(tmp_path: Path, tries: list[int]) -> None:
+    """Told after a second, not after the minute for which a busy store is waited for."""
+    with RangeServer(tmp_path) as server:
+        keys = {"access_key": "a", "secret_key": "b", "region": "us-east-1"}
+        with pytest.raises(OSError, match=r"s3://bucket/key: .*SSL"):
+            S3({"endpoint_override": server.place, "scheme": "https", **keys}).stat("bucket/key")
+    assert tries == [*range(1, retries.FIRST_TRIES)]
+
+
 def test_a_store_that_refuses_connections_for_a_while_is_waited_for(
     s3: str, monkeypatch: pytest.MonkeyPatch, tries: list[int]
 ) -> None:

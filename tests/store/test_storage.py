@@ -154,5 +154,7 @@ def test_rows_are_read_by_their_numbers_from_the_row_groups_that_hold_them(store
             writer.write(pa.record_batch([pa.array(numbers, pa.int64())], schema=schema))
     found = [(which, table.to_pylist()) for which, table in store.read_rows("a.parquet", [1, 2, 7], ["n"])]
     assert found == [(slice(0, 2), [{"n": 1}, {"n": 2}]), (slice(2, 3), [{"n": 7}])]
+    twice = [(which, table.column("n").to_pylist()) for which, table in store.read_rows("a.parquet", [1, 1, 2, 3, 3])]
+    assert twice == [(slice(0, 3), [1, 1, 2]), (slice(3, 5), [3, 3])]
     assert [*store.read_rows("a.parquet", [], ["n"])] == []
     assert [(first, len(table)) for first, table in store.row_groups("a.parquet")] == [(0, 3), (3, 1), (4, 4)]
