@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 
 from pipeline.recipe import pages
 from pipeline.recipe import snapshot as snapshots
-from pipeline.store import key_index, manifest
+from pipeline.store import manifest
 from pipeline.store.sinks import encode
 from pipeline.store.storage import Store
 
@@ -88,7 +88,7 @@ def scan(store: Store, files: list[tuple[str, int]], url: str) -> int:
     return sum(
         pc.sum(pc.equal(table.column("url"), url)).as_py() or 0
         for address, _ in files
-        for _, table in key_index.row_groups(store, address, ["doc_id", "url"])
+        for _, table in store.row_groups(address, ["doc_id", "url"])
     )
 
 

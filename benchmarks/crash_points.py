@@ -154,9 +154,9 @@ def main() -> None:
     os.environ |= {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_EC2_METADATA_DISABLED": "true"}
     if given.part_bytes:
         s3.PART_BYTES = given.part_bytes
-        moto_s3.S3_UPLOAD_PART_MIN_SIZE = 1
+        moto_s3.S3_UPLOAD_PART_MIN_SIZE = 1  # type: ignore[attr-defined]
     with mock_aws(), tempfile.TemporaryDirectory() as folder:  # answers in this process: no sockets, half the time
-        client = s3.client_of({"region": "us-east-1"})
+        client = s3.aws().client_of({"region": "us-east-1"})
         client.create_bucket(Bucket=BUCKET)
         failed = tried(Path(folder), client, f"s3://{BUCKET}/{ROOT}?region=us-east-1", given)
     if failed:

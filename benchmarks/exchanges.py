@@ -49,11 +49,11 @@ def shard_waves(pages: int, splits: int, domain: str) -> list[Wave]:
 
 
 def show(name: str, make: Callable[[], Sequence[Wave]]) -> traffic.Traffic:
-    """Print the phases of an exchange, and all of it."""
+    """Print the waves of an exchange, and all of it."""
     started = time.process_time()
     waves = make()
     planned = time.process_time() - started
-    for part in traffic.of_phases(waves):
+    for part in traffic.of_waves(waves):
         print(f"  {part.line()}")
     found = traffic.whole(name, waves)
     counted = time.process_time() - started - planned
