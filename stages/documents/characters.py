@@ -5,8 +5,9 @@ characters (U+FFFE); of what steers a terminal (the colours of a log) the whole 
 vertical tabs and form feeds end lines for every reader but those that look for line feeds. A text in which nothing can
 be seen is empty: white space of any script, zero-width characters, fillers. Tabs, joiners (U+200C, U+200D) and
 directional marks stay: they carry meaning inside words. U+200B, where a line may break, stays beside letters of scripts
-that part words by it (Thai, Lao, Tibetan, Burmese, Khmer and their like) and goes elsewhere; a paragraph of nothing
-but it and what goes anyway goes whole. A carriage return, with the line feed behind it or alone, ends a line (`docs/decisions/line-ends.md`).
+that part words by it (Thai, Lao, Tibetan, Burmese, Khmer and their like) and goes elsewhere. A paragraph of nothing
+but it and what goes anyway goes whole. A carriage return, with the line feed behind it or alone, ends a line
+(`docs/decisions/line-ends.md`).
 
 Price: 0.1 ns a byte to look (`odd_texts`); only the texts that have one are rewritten.
 """
