@@ -17,6 +17,7 @@ UNCLOSED = {
 """The closing mark that people forget most often, by what the parser was reading."""
 CLOSE_COLON = re.compile(r"\s*(?:-\s+)?([\w-]+):([^\s:/\\][^\n]*)", re.ASCII)
 """A line that begins with a key whose colon has no space behind it."""
+DOTS = re.compile(r"^\.\.\.\s*$", re.MULTILINE)
 STARTS = "while scanning an alias", "while scanning an anchor"
 RESERVED = re.compile(r"found character '([%@`])' that cannot start any token")
 
@@ -31,6 +32,8 @@ def no_yaml(error: yaml.MarkedYAMLError) -> str:
     problem = (error.problem or error.context or "").replace("but got", "found")
     if problem == "but found another document":
         return "a line of three dashes begins another document: a file holds one mixture"
+    if problem.startswith("expected '<document start>'") and DOTS.search(text, 0, place):
+        return "a line of three dots ends the document before this: a file holds one mixture"
     hint = _hint(error, problem, text, place)
     if error.context and error.problem and error.context_mark and not problem.startswith("mapping values"):
         hint = hint or next((words for part, words in UNCLOSED.items() if part in error.context), "")

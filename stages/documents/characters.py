@@ -5,8 +5,9 @@ characters (U+FFFE); of what steers a terminal (the colours of a log) the whole 
 vertical tabs and form feeds end lines for every reader but those that look for line feeds. A text in which nothing can
 be seen is empty: white space of any script, zero-width characters, fillers. Tabs, joiners (U+200C, U+200D) and
 directional marks stay: they carry meaning inside words. U+200B, where a line may break, stays beside letters of scripts
-that part words by it (Thai, Lao, Tibetan, Burmese, Khmer and their like) and goes elsewhere, a paragraph of nothing
-else whole. A carriage return, with the line feed behind it or alone, ends a line (`docs/decisions/line-ends.md`).
+that part words by it (Thai, Lao, Tibetan, Burmese, Khmer and their like) and goes elsewhere. A paragraph of nothing
+but it and what goes anyway goes whole. A carriage return, with the line feed behind it or alone, ends a line
+(`docs/decisions/line-ends.md`).
 
 Price: 0.1 ns a byte to look (`odd_texts`); only the texts that have one are rewritten.
 """
@@ -36,11 +37,14 @@ _STEERING = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,
 """Sequences that steer a terminal: colours and cursor (CSI), titles and links (OSC), as ECMA-48 writes them."""
 _UNSPACED = "\u0e00-\u109f\u1780-\u17ff\u1950-\u1aaf\u1b00-\u1b7f\ua980-\ua9ff\uaa60-\uaadf"
 _BREAKS = re.compile(rf"(?<![\u200b{_UNSPACED}])\u200b+(?![\u200b{_UNSPACED}])")
-_EMPTY_PARAGRAPHS = re.compile(r"(?:\n\n\u200b+)+\Z|(?:\A|(?<=\n\n))(?:\u200b+\n\n)+")
-"""Paragraphs of nothing else, as editors leave them, go with the empty line beside them."""
+_NOTHING = rf"[\u200b{REMOVED}][\u200b{REMOVED} ]*"
+_EMPTY_PARAGRAPHS = re.compile(rf"\n\n{_NOTHING}(?=\n\n|\Z)")
+"""Paragraphs of nothing else, as editors leave them, go with the empty line before them."""
+_FIRST_EMPTY_PARAGRAPHS = re.compile(rf"(?:{_NOTHING}\n\n)+")
 _BETWEEN_SPACES = re.compile(r"(?<=\S )\u200b+ ")
 """Of two spaces that meet where it goes, one goes with it; not of those that indent a line."""
-_TABLE = {**dict.fromkeys(map(ord, REMOVED)), **dict.fromkeys(map(ord, LINE_ENDS), "\n")}
+_OTHER_LINE_ENDS = re.compile(f"[{LINE_ENDS}]")
+_TABLE = dict.fromkeys(map(ord, REMOVED))
 _BLANK_TEXT = re.compile(r"\A[" + UNSEEN + REMOVED + LINE_ENDS + r"]*\Z")
 _ODD = ranges_of(map(ord, REMOVED + LINE_ENDS + ZERO_WIDTH_SPACE))
 _UNSEEN = ranges_of(
@@ -69,7 +73,10 @@ def clean(text: str) -> str:
         text = _STEERING.sub("", text)
     if _BLANK_TEXT.match(text):
         return ""
+    text = _EMPTY_PARAGRAPHS.sub("", _OTHER_LINE_ENDS.sub("\n", text))
+    if first := _FIRST_EMPTY_PARAGRAPHS.match(text):
+        text = text[first.end() :]
     text = text.translate(_TABLE)
     if ZERO_WIDTH_SPACE not in text:
         return text
-    return _BREAKS.sub("", _BETWEEN_SPACES.sub("", _EMPTY_PARAGRAPHS.sub("", text)))
+    return _BREAKS.sub("", _BETWEEN_SPACES.sub("", text))

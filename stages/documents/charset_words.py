@@ -96,12 +96,11 @@ def as_elsewhere(text: bytes, one: str, other: str) -> bytes:
         return text
     for word in doubtful:
         stem = min(len(word) - ENDING, LONGEST)
+        as_long = [known for known in counts if len(known) == len(word) and known != word]
         for at in (at for at in range(stem) if word[at : at + 1] in told):
             before, after = word[:at], word[at + 1 :]
-            known = (
-                w for w in counts if len(w) == len(word) and w.startswith(before) and w.endswith(after) and w != word
-            )
-            sound = before + after if before + after in counts else next(known, None)
+            found = (known for known in as_long if known.startswith(before) and known.endswith(after))
+            sound = before + after if before + after in counts else next(found, None)
             if sound is not None and counts[sound] >= counts[word]:
                 head = re.sub(_WHOLE % re.escape(word), sound, head)
                 break

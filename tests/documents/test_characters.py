@@ -31,38 +31,45 @@ def slow_clean(text: str) -> str:
     text = re.sub("\r\n|\r", "\n", text)
     text = re.sub("\x1b\\[[0-?]*[ -/]*[@-~]|\x9b[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b\n]*(\x07|\x1b\\\\)", "", text)
     for c in text:
-        if c in "\x0b\x0c\x85\u2028\u2029":
-            out.append("\n")
-        elif c in "\t\n" or (
-            unicodedata.category(c) != "Cc" and c not in "\xad\ufeff\u2060" and not no_character(ord(c))
-        ):
-            out.append(c)
+        out.append("\n" if c in "\x0b\x0c\x85\u2028\u2029" else c)
     blank = all(
         c.isspace() or unicodedata.category(c) in ("Zs", "Cf")
         or c in "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
         or unicodedata.name(c, "").startswith(("VARIATION SELECTOR-", "MONGOLIAN FREE VARIATION"))
-        for c in out
+        for c in out if not is_removed(c)
     )  # fmt: skip
-    return "" if blank else without_breaks(without_empty_paragraphs("".join(out)))
+    if blank:
+        return ""
+    return without_breaks("".join(c for c in without_empty_paragraphs("".join(out)) if not is_removed(c)))
+
+
+def is_removed(c: str) -> bool:
+    is_control = unicodedata.category(c) == "Cc" and c not in "\t\n"
+    return is_control or c in "\xad\ufeff\u2060" or no_character(ord(c))
 
 
 def without_empty_paragraphs(text: str) -> str:
-    """The text without paragraphs of U+200B, each with the empty line behind it or, at the end, before it."""
-    end = len(text)
-    while (start := len(text[:end].rstrip("\u200b"))) < end and text[:start].endswith("\n\n"):
-        end = start - 2
+    """The text without paragraphs of U+200B and what goes anyway, each with the empty line before it, the first ones
+    with that behind them."""
+    while (stop := end_of_nothing(text, 0)) and text[stop : stop + 2] == "\n\n":
+        text = text[stop + 2 :]
     out, at = [], 0
-    while at < end:
-        stop = at
-        while text[stop : stop + 1] == "\u200b":
-            stop += 1
-        begins = at == 0 or text[max(0, at - 2) : at] == "\n\n"
-        if stop > at and begins and text[stop : stop + 2] == "\n\n":
-            at = stop + 2
+    while at < len(text):
+        stop = end_of_nothing(text, at + 2) if text[at : at + 2] == "\n\n" else 0
+        if stop > at + 2 and text[stop : stop + 2] in ("\n\n", ""):
+            at = stop
         else:
             out.append(text[at])
             at += 1
     return "".join(out)
+
+
+def end_of_nothing(text: str, at: int) -> int:
+    """End of the run of characters that do not show, and of spaces behind the first, that begins at ``at``."""
+    stop = at
+    while stop < len(text) and (text[stop] == "\u200b" or is_removed(text[stop]) or (text[stop] == " " and stop > at)):
+        stop += 1
+    return stop
 
 
 def without_breaks(text: str) -> str:
@@ -96,7 +103,7 @@ ODD = st.sampled_from(
 )
 
 
-@given(st.one_of(st.text(ODD, max_size=12), st.text(st.sampled_from("\n\n\u200bก a"), max_size=16)))
+@given(st.one_of(st.text(ODD, max_size=12), st.text(st.sampled_from("\n\n\u200b\ufeffก a"), max_size=16)))
 def test_clean_equals_its_slow_twin(text: str) -> None:
     assert clean(text) == slow_clean(text)
 
@@ -128,6 +135,8 @@ def test_a_column_is_cleaned_row_for_row(texts: list[str | None]) -> None:
         ("Việ\u200bt ἐ\u200bν 漢\u200b字\u200b", "Việt ἐν 漢字"),
         ("if a:\n \u200b b\n\u200b\n", "if a:\n  b\n\n"),
         ("\u200b\n\none\n\n\u200b\u200b\n\n\u200b\n\ntwo\n\n\u200b\n\n\u200b", "one\n\ntwo"),
+        ("\u2060\n\none\n\n\ufeff\n\n\u2060 \u200b\n\n\xad\n\ntwo\n\n\ufeff ", "one\n\ntwo"),
+        ("one\u2029\u2029\u200b \u200b\u2029\u2029two\n\n\ufeffthree", "one\n\ntwo\n\nthree"),
         ("one\n\u200b\ntwo\n\n\u200b.\n\nthree", "one\n\ntwo\n\n.\n\nthree"),
         ("in\u2060vis\ufeffible", "invisible"),
         ("no\ufffe cha\ufdd0racter\U0010ffff", "no character"),

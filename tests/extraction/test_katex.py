@@ -157,6 +157,12 @@ def test_what_cannot_be_read_stays_as_it_was_drawn(body: str, text: str) -> None
     assert text_of(f"<p>So {katex(body)} holds").replace("\u200b", "") == f"So {text} holds"
 
 
+@pytest.mark.parametrize("letters", ["abcde+", "abcde9", "abcde", "abcdefghi+"])
+def test_letters_without_room_for_their_tex_take_nothing_from_the_text_before(letters: str) -> None:
+    """Each letter of a word stepped back by one: the fifth stood in the place of half a letter before them."""
+    assert text_of(f"<p>é<span class=katex-html>{letters}</a>") == f"é{letters}"
+
+
 def test_a_formula_without_an_end_takes_no_other() -> None:
     page = '<p>a <span class="katex-html"><span class="base"><span class="mord">x</span>'
     assert text_of(f"{page}<p>b {katex(Y)}") == "a x\n\nb $y$"

@@ -365,6 +365,11 @@ NOT_READ = "most of it cannot be read: {} at 0; is it another format? `format` n
             "---\nmixture:",
             "8: file: no YAML: a line of three dashes begins another document: a file holds one mixture",
         ),
+        (
+            "mixture:",
+            "...\nmixture:",
+            "9: file: no YAML: a line of three dots ends the document before this: a file holds one mixture",
+        ),
         ("a.jsonl}", "array.jsonl}", f"2: sources.a.paths: array.jsonl: {LISTS}"),
         ("a.jsonl}", "lines.jsonl}", f"2: sources.a.paths: lines.jsonl: {NOT_READ.format('not_json')}"),
         ("a.jsonl}", "a.parquet, format: jsonl}", f"2: sources.a.paths: a.parquet: {NOT_READ.format('not_json')}"),

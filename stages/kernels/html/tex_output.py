@@ -182,7 +182,7 @@ def put_symbol(code, variant, T, W, out, o):  # type: ignore[no-untyped-def]
         row = symbol_of(code, T)
         o = put_row(row, T, W, out, o) if row >= 0 else put_code(code, W, out, o)
         o = put_row(CLOSE, T, W, out, o)
-        if makes_words(variant):
+        if makes_words(variant) and not W[s.FULL]:  # or the next letter would step back over nothing
             W[s.STYLE], W[s.STYLE_TO] = variant, o
         return o
     row = symbol_of(code, T)
