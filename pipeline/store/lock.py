@@ -35,6 +35,12 @@ GUARD = "runs/lock.guard"
 HEARTBEAT_SECONDS = 15.0
 STALE_SECONDS = 90.0
 SETTLE_SECONDS = 2.0
+GUARD_SECONDS = 10.0
+"""Another process holds the guard for milliseconds; one that holds it for longer than this stands still."""
+
+
+class StandsStill(UserError):
+    """Another process holds the guard and does not go on."""
 
 
 class RootLock:
@@ -64,6 +70,8 @@ class RootLock:
                 if holder is not None or not self._write(found[1] if found is not None else ""):
                     raise self._taken(holder or "started at the same moment")
             self._thread.start()
+        except StandsStill:
+            raise
         except BaseException:  # a signal, just when the lock was written
             self._stop.set()
             self._give_up()
@@ -78,9 +86,12 @@ class RootLock:
         self._give_up()
 
     def _give_up(self) -> None:
-        with self._guarded():
+        with suppress(StandsStill), self._guarded():
             if self._mine():  # a run that was suspended for long may have lost it
                 self.store.remove(ADDRESS)
+            return
+        if self._mine():  # who holds the guard takes over a lock whose owner is gone, and this one's is not
+            self.store.remove(ADDRESS)
 
     def holder(self) -> str | None:
         """The live process that holds the root, or None."""
@@ -177,13 +188,26 @@ class RootLock:
                 f"root {self.store.root} cannot be written: {error.strerror}; expected a folder of yours"
             ) from error
         with file as guard:
-            with suppress(OSError):  # a file system without locks: as on stores that have none
-                fcntl.flock(guard, fcntl.LOCK_EX)
+            self._alone(guard)
             try:
                 yield
             finally:  # by name: a process that was forked meanwhile holds the same open file
                 with suppress(OSError):
                     fcntl.flock(guard, fcntl.LOCK_UN)
+
+    def _alone(self, guard: io.IOBase) -> None:
+        """Lock an open file by the system; where it knows no locks, as on stores that have none."""
+        end = time.monotonic() + GUARD_SECONDS
+        while True:
+            try:
+                fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise StandsStill(str(self._taken("which stands still"))) from None
+            except OSError:
+                return
+            time.sleep(0.01)
 
     def _renew(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
 import subprocess
@@ -39,6 +40,20 @@ except UserError as error:
     print("out", error, flush=True)
 """
 ELSEWHERE = {"host": "elsewhere", "pid": 1, "started": None}
+
+
+def test_a_start_that_stands_still_is_not_waited_for_and_a_run_ends_in_spite_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "GUARD_SECONDS", 0.2)
+    first = RootLock(Store(str(tmp_path)))
+    with first, open(tmp_path / lock.GUARD, "wb") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match=r"another run .which stands still. is working on"):
+            RootLock(Store(str(tmp_path))).__enter__()
+        assert first.store.exists(ADDRESS)
+        first.__exit__(None, None, None)
+        assert not first.store.exists(ADDRESS)
 
 
 @pytest.mark.parametrize("where", ["disk", "bucket"])
