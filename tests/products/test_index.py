@@ -48,6 +48,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Rows]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retries, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE", 0.01)
 
 
 def read(params: SourceParams) -> tuple[Rows, list[dict[str, Any]]]:
