@@ -46,7 +46,10 @@ _BETWEEN_SPACES = re.compile(r"(?<=\S )\u200b+ ")
 _OTHER_LINE_ENDS = re.compile(f"[{LINE_ENDS}]")
 _TABLE = dict.fromkeys(map(ord, REMOVED))
 _BLANK_TEXT = re.compile(r"\A[" + UNSEEN + REMOVED + LINE_ENDS + r"]*\Z")
-_ODD = ranges_of(map(ord, REMOVED + LINE_ENDS + ZERO_WIDTH_SPACE))
+_LEADS = (b"\xe0", b"\xe1", b"\xea")
+"""Bytes of UTF-8 that begin the letters of those scripts, and of others."""
+_ODD = ranges_of(map(ord, REMOVED + LINE_ENDS))
+_ODD_OR_BREAK = ranges_of(map(ord, REMOVED + LINE_ENDS + ZERO_WIDTH_SPACE))
 _UNSEEN = ranges_of(
     code
     for first, last in re.findall("(.)(?:-(.))?", UNSEEN + REMOVED + LINE_ENDS, re.DOTALL)
@@ -56,12 +59,15 @@ _UNSEEN = ranges_of(
 
 def cleaned(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """The texts, row for row, nulls too, as `clean` has them."""
-    odd = odd_or_blank(*text_buffers(texts), _ODD, _UNSEEN)
+    odd = odd_or_blank(*text_buffers(texts), _ODD_OR_BREAK, _UNSEEN)
     if not odd.any():
         return texts
     new = pc.replace_substring(pc.replace_substring(texts.filter(pa.array(odd)), "\r\n", "\n"), "\r", "\n")
-    still_odd = odd_or_blank(*text_buffers(new), _ODD, _UNSEEN)  # of most, the line ends were all
-    made = [clean(text) for text in new.filter(pa.array(still_odd)).to_pylist()]
+    still_odd = odd_or_blank(*text_buffers(new), _ODD_OR_BREAK, _UNSEEN)  # of most, the line ends were all
+    left = new.filter(pa.array(still_odd))
+    whole = odd_or_blank(*text_buffers(left), _ODD, _UNSEEN)  # the others have breaks alone, which cost less
+    pairs = zip(left.to_pylist(), whole.tolist(), strict=True)
+    made = [clean(text) if is_whole else _without_breaks(text) for text, is_whole in pairs]
     new = pc.replace_with_mask(new, pa.array(still_odd), pa.array(made, pa.large_string()))
     return pc.replace_with_mask(texts, pa.array(odd), new)
 
@@ -76,7 +82,25 @@ def clean(text: str) -> str:
     text = _EMPTY_PARAGRAPHS.sub("", _OTHER_LINE_ENDS.sub("\n", text))
     if first := _FIRST_EMPTY_PARAGRAPHS.match(text):
         text = text[first.end() :]
-    text = text.translate(_TABLE)
+    return _broken_nowhere(text.translate(_TABLE))
+
+
+def _without_breaks(text: str) -> str:
+    """`clean` of a text in which nothing else is odd."""
+    if "\n\n\u200b" in text:
+        text = _EMPTY_PARAGRAPHS.sub("", text)
+    if first := _FIRST_EMPTY_PARAGRAPHS.match(text):
+        text = text[first.end() :]
+    return _broken_nowhere(text)
+
+
+def _broken_nowhere(text: str) -> str:
+    """The text without U+200B but where it parts words."""
     if ZERO_WIDTH_SPACE not in text:
         return text
-    return _BREAKS.sub("", _BETWEEN_SPACES.sub("", text))
+    if " \u200b" in text and "\u200b " in text:
+        text = _BETWEEN_SPACES.sub("", text)
+    data = text.encode("utf-8", "surrogatepass")
+    if any(lead in data for lead in _LEADS):
+        return _BREAKS.sub("", text)
+    return text.replace(ZERO_WIDTH_SPACE, "")
