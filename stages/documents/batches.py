@@ -102,21 +102,19 @@ class Batches:
         return self._batch(pages, texts)
 
     def _texts(self) -> pa.LargeStringArray:
-        return cleaned(self._raw_texts())
-
-    def _raw_texts(self) -> pa.LargeStringArray:
+        """The texts of the pages in their order: those of HTML, taken in steps, and those that came as text."""
         if self.waiting:
             self._extract()
         is_html, self.is_html = self.is_html, []
         found, self.extracted = self.extracted, []
-        if not found:
-            return pa.array([page.text for page in self.pages], pa.large_string())
-        texts = pa.concat_arrays(found)
         if all(is_html):
-            return texts
-        answers = iter(texts.to_pylist())
+            return pa.concat_arrays(found) if found else pa.array([], pa.large_string())
         pairs = zip(self.pages, is_html, strict=True)
-        return pa.array([next(answers) if of_html else page.text for page, of_html in pairs], pa.large_string())
+        plain = cleaned(pa.array([page.text for page, of_html in pairs if not of_html], pa.large_string()))
+        if not found:
+            return plain
+        places = np.argsort(np.argsort(~np.array(is_html), kind="stable"))
+        return pa.concat_arrays([*found, plain]).take(pa.array(places))
 
     def _extract(self) -> None:
         """The text of the pages that wait. Their HTML is let go: its memory, still in a cache, takes the next ones."""
@@ -124,7 +122,7 @@ class Batches:
             self.step()
         column = binary_column([page.html or b"" for page in self.waiting])
         describe(self.waiting, column)
-        self.extracted.append(self.extract(column))
+        self.extracted.append(cleaned(self.extract(column)))  # while it is in a cache
         for page in self.waiting:
             page.html = None
         self.waiting, self.waiting_bytes = [], 0
