@@ -37,8 +37,13 @@ def text(store: Store, name: str | None, largest: int) -> str:
     snapshot = snapshots.load(store, name)
     folder = snapshot.data.get("clusters")
     snapshot.check_there()
-    if not folder or (not snapshot.complete and not store.exists(f"{folder}/summary.json")):
+    summary = f"{folder}/summary.json"
+    if not folder or (not snapshot.complete and not store.exists(summary)):
         raise UserError(f"mixture {snapshot.name} has no clusters: deduplication is off, or its run is not so far")
+    if "largest_shown" not in store.read_json(summary):
+        raise UserError(
+            f"{store.uri(summary)} was written by an earlier version; the next run of its mixture makes it anew"
+        )
     splits = []
     read = graph.BY_NAME["families"].inputs
     for split, *files in zip(snapshot.splits(), *(snapshot.product(product) for product in read), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from pipeline.recipe import graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.run import prune
+from pipeline.store import key_file
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
+from stages.report import survey
 from tests.support.answers import call, documents, made
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
@@ -103,3 +106,35 @@ def test_a_report_of_an_earlier_version_is_no_damage_and_stays_until_a_run_write
     run_inline(mixture, tmp_path / "root")
     assert len({address.split("/")[1] for address, _ in store.list("report")}) == 2
     assert "earlier version" not in verify_root(store, None)
+
+
+def test_indices_and_surveys_of_an_earlier_version_are_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_corpus(tmp_path / "in", files=1)
+    mixture = write_mixture(tmp_path / "small.yaml", tmp_path / "in")
+    run_inline(mixture, tmp_path / "root")
+    store = Store(str(tmp_path / "root"))
+    indices = [address for address, _ in store.list("runs/index") if address.endswith(".json")]
+    for address in indices:
+        store.write_json(address, store.read_json(address) | {"version": 1})
+    keys = [address for address, _ in store.list("runs/index") if address.endswith(".keys")]
+    for address in keys:
+        path = tmp_path / "root" / address
+        path.write_bytes(path.read_bytes()[: -key_file.TAIL.size])  # the first form had no checksums
+    monkeypatch.setattr(survey, "VERSION", survey.VERSION + 1)
+    told = verify_root(store, None)
+    assert f"not checked: {len(keys)} files without a checksum of their own, made by an earlier version" in told
+    assert "all is well" in told
+
+
+def test_a_summary_of_an_earlier_version_is_told_in_one_line(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "root", tmp_path / "root")
+    store = Store(str(tmp_path / "root"))
+    address = f"{snapshots.load(store).data['clusters']}/summary.json"
+    summary = store.read_json(address)
+    del summary["largest_shown"]
+    store.write_json(address, summary)
+    told = call("dedup-report", "--root", tmp_path / "root")
+    assert told.exit_code == 2
+    assert f"{address} was written by an earlier version; the next run of its mixture makes it anew" in told.stderr
