@@ -19,6 +19,7 @@ from stages.documents.account import Account
 from stages.documents.characters import cleaned
 from stages.documents.extraction import Extract
 from stages.documents.page import Page, describe
+from stages.documents.visual_order import in_reading_order
 from stages.kernels.html.byte_scan import start_tags
 from stages.kernels.html.depth import depth
 from stages.schemas import DOCUMENTS
@@ -102,7 +103,7 @@ class Batches:
         return self._batch(pages, texts)
 
     def _texts(self) -> pa.LargeStringArray:
-        return cleaned(self._raw_texts())
+        return in_reading_order(cleaned(self._raw_texts()), self.pages)
 
     def _raw_texts(self) -> pa.LargeStringArray:
         if self.waiting:
