@@ -39,5 +39,6 @@ def in_reading_order(texts: pa.LargeStringArray, pages: Sequence[Page]) -> pa.La
     found = texts.to_pylist()
     for row in rows:
         found[row] = "\n".join(as_read(line) for line in found[row].split("\n"))
-        pages[row].title = as_read(pages[row].title) if pages[row].title else pages[row].title
+        title = pages[row].title
+        pages[row].title = as_read(title) if title else title
     return pa.array(found, pa.large_string())
