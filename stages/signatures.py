@@ -37,7 +37,7 @@ from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.dedup import minhash
 from stages.kernels.unicode.normalise import normalise
 
-VERSION = 1
+VERSION = 2
 METHOD_KEY = "signatures"
 """Schema metadata: JSON of version, parameters and Unicode version. Signatures of two methods cannot be compared."""
 

@@ -19,6 +19,7 @@ from stages.documents.account import Account
 from stages.documents.characters import cleaned
 from stages.documents.extraction import Extract
 from stages.documents.page import Page, describe
+from stages.documents.visual_order import in_reading_order
 from stages.kernels.html.byte_scan import start_tags
 from stages.kernels.html.depth import depth
 from stages.schemas import DOCUMENTS
@@ -92,7 +93,7 @@ class Batches:
 
     def flush(self) -> pa.RecordBatch | None:
         """The batch of all pages taken; None if no row comes of them."""
-        texts = self._texts()
+        texts = in_reading_order(self._texts(), self.pages)
         pages = self.pages
         self.pages, self.num_bytes = [], 0
         if texts.null_count:

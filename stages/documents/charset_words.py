@@ -2,8 +2,8 @@
 
 Each letter outside ASCII counts for a charset where words have such a letter, and against it where they have none: a
 capital behind a small letter or a small one before a capital, one that the page's language lacks, Russian ones beside
-Serbian ones; symbols that cut words, quotes and dashes where none stand. So a wrong byte, which is out of place in
-every charset, is evidence for none.
+Serbian ones, Latin ones that touch Arabic or Hebrew ones; symbols that cut words, quotes and dashes where none stand.
+So a wrong byte, which is out of place in every charset, is evidence for none.
 Price: some milliseconds a charset for 64 KiB.
 """
 
@@ -64,6 +64,8 @@ counts where it is no mark that may stand there; that it may tells for the windo
 _ODD_OE = re.compile("œ(?![uidcnst])|(?<=[aeiouyéè])œ|(?<=[^\\W\\d_])œ(?=[dcs])", re.IGNORECASE)
 _RUSSIAN, _SERBIAN = re.compile("[ёъыэ]"), re.compile("[ѓђѕјљњћќџ]")
 """Letters that do not meet in a word."""
+_TWO_WAYS = re.compile("[\u00c0-\u024f][\u0590-\u06ff]|[\u0590-\u06ff][\u00c0-\u024f]")
+"""A Latin letter that touches one of Arabic or Hebrew: the bytes of one charset of such letters, read as another."""
 MARKS = frozenset("\u2018\u2019\u201a\u201c\u201d\u201e\u2013\u2014\u2026\u2022\u20ac\xab\xbb\u2122")
 
 
@@ -150,7 +152,7 @@ def _mark_of(control: re.Match[str]) -> str:
 def _word(word: str, size: int, letters: frozenset[str]) -> float:
     """Evidence of a word of ``size`` letters outside ASCII for its charset: those that may stand there less others."""
     rest, small = word[1:], word.lower()
-    if _RUSSIAN.search(small) and _SERBIAN.search(small):
+    if (_RUSSIAN.search(small) and _SERBIAN.search(small)) or _TWO_WAYS.search(word):
         return -size / 2
     is_upper = word == word.upper() and len(word) > 1
     if not is_upper and 3 * sum(map(str.isupper, rest)) > len(rest):

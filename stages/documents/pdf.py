@@ -23,11 +23,12 @@ from __future__ import annotations
 
 import ctypes
 import math
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from typing import Any
 
 from stages.documents.page import Page
+from stages.documents.pdf_actual_text import with_clusters
 from stages.documents.pdf_bombs import bounded, unfolds
 from stages.extraction.pdf_layout import Line, text_of
 from stages.extraction.pdf_lines import HALF, Box, Characters, lines_of
@@ -38,7 +39,7 @@ MIN_CHARACTERS = 8
 MAX_PAGES = 2000
 MAX_CHARACTERS = 200_000
 MAX_OBJECTS = 300_000
-VERSION = 5
+VERSION = 6
 END_MARK = b"%%EOF"
 LOOK_FOR_END = 8 << 10
 """Bytes at the end of a file in which its end mark stands; web servers append some, beside zeros and white space."""
@@ -127,7 +128,7 @@ def page_lines(document: Any, number: int, raw: Any) -> list[Line] | None:
         height = page.get_height()
         text = page.get_textpage()
         try:
-            return lines_of(_Characters(text.raw, raw, height))
+            return lines_of(with_clusters(page, _Characters(text.raw, raw, height), MAX_CHARACTERS))
         finally:
             text.close()
     finally:
@@ -145,13 +146,20 @@ class _Characters(Characters):
         self.matrix = raw.FS_MATRIX()
         self.num = min(raw.FPDFText_CountChars(handle), MAX_CHARACTERS)
 
-    def codes(self) -> list[int]:
-        """The characters beyond U+FFFF come as two halves, of which the second is the whole and the first is 0x7F."""
+    @cached_property
+    def _codes(self) -> list[int]:
         found = [self.raw.FPDFText_GetUnicode(self.handle, index) for index in range(self.num)]
         for index, code in enumerate(found):
             if 0xDC00 <= code < 0xE000:
                 found[index] = _paired(found[index - 1] if index else 0, code)
         return [HALF if 0xD800 <= code < 0xDC00 else code for code in found]
+
+    def codes(self) -> list[int]:
+        """The characters beyond U+FFFF come as two halves, of which the second is the whole and the first is `HALF`."""
+        return self._codes
+
+    def text(self, index: int) -> str:
+        return chr(self._codes[index])
 
     def box(self, index: int) -> Box | None:
         """Left, right, top and bottom of its ink."""

@@ -51,6 +51,10 @@ class Characters(Protocol):
     """A library's answers about the characters of a page, in the order of its content; by number."""
 
     def codes(self) -> list[int]: ...
+
+    def text(self, index: int) -> str:
+        """What it is; several characters where one glyph, or a few, stand for them."""
+
     def box(self, index: int) -> Box | None: ...
     def room(self, index: int) -> Box | None: ...
     def size(self, index: int) -> float: ...
@@ -80,6 +84,11 @@ def lines_of(characters: Characters) -> list[Line]:
 
 
 # Which way up
+
+
+def turns(angle: float) -> bool:
+    """Whether text at this angle, in radians, is turned."""
+    return _quarter(angle) != 0
 
 
 def _quarter(angle: float) -> int:
@@ -161,7 +170,7 @@ def _forwards(characters: Characters, codes: list[int], indices: range | list[in
         if line is not None and _is_apart(line, x0, y0, y1) and not _goes_down(line, code, box):
             line = None
         if line is None:
-            line = Line(chr(code), x0, y0, x1, y1, _size(characters, index))
+            line = Line(characters.text(index), x0, y0, x1, y1, _size(characters, index))
             found.append((line, quarter))
             raised, base = False, index
             continue
@@ -170,7 +179,7 @@ def _forwards(characters: Characters, codes: list[int], indices: range | list[in
             base = index
         elif not was_raised:
             line.text += _before_raised(line.text, code)
-        line.text += chr(code)
+        line.text += characters.text(index)
         line.x0, line.x1 = min(line.x0, x0), max(line.x1, x1)
         line.y0, line.y1 = min(line.y0, y0), max(line.y1, y1)
     return found
@@ -276,6 +285,6 @@ def _strips(characters: Characters, codes: list[int], indices: list[int]) -> Ite
             strip = []
         low, high = (max(low, y1), min(high, y0)) if strip else (y1, y0)
         quarter = turned
-        strip.append(Glyph(chr(code), x0, x1, y0, y1, max(bottom - top, 1.0), _size(characters, index)))
+        strip.append(Glyph(characters.text(index), x0, x1, y0, y1, max(bottom - top, 1.0), _size(characters, index)))
     if strip:
         yield strip, quarter, codes[indices[-1]] in _HYPHENS

@@ -194,6 +194,34 @@ def test_undeclared_charsets_are_detected(codec: str, charset: str, text: str, t
     assert to_utf8(html.encode(codec)) == (html.encode(), charset)
 
 
+ARABIC = "يقع المطعم القديم على ضفة النهر الكبير، وتدور عجلته ليلاً ونهاراً، ويأتي إليه الناس من كل القرى حولها. "
+PERSIAN = "آسیاب پیر کنار رودخانه است و چرخ آن شب و روز می‌گردد و گندم روستاهای ژرف دره را آرد می‌کند. "
+HEBREW = "הטחנה הישנה עומדת על שפת הנהר הגדול, והגלגל שלה מסתובב יומם ולילה בלי הפסקה. "
+
+
+@pytest.mark.parametrize(
+    ("codec", "charset", "text"),
+    [
+        ("iso8859-6", "iso-8859-6", ARABIC),
+        ("cp1256", "windows-1256", ARABIC),
+        ("cp1256", "windows-1256", PERSIAN.replace("ی", "ي")),
+        ("cp1255", "windows-1255", HEBREW),
+    ],
+)
+@pytest.mark.parametrize("declared", ["text/html", "text/html; charset=utf-8"])
+@pytest.mark.parametrize("language", ["", "lang"])
+@pytest.mark.parametrize("times", [1, 4])
+def test_letters_of_two_directions_do_not_touch(
+    codec: str, charset: str, text: str, declared: str, language: str, times: int
+) -> None:
+    """ISO-8859-6 read as windows-1256 is Arabic with French letters in its words."""
+    html = page(text * times)
+    if language:
+        code = {ARABIC: "ar", HEBREW: "he"}.get(text, "fa")
+        html = html.replace("<html", f"<html lang={code}") if "<html" in html else f"<html lang={code}>{html}"
+    assert to_utf8(html.encode(codec), declared) == (html.encode(), charset)
+
+
 @pytest.mark.parametrize(
     "text",
     ["Don’t say “it’s” — the author’s “words” aren’t ours… " * 9, "It costs 5 € – she said: «No»… " * 9, "Isn’t it?"],

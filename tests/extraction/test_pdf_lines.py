@@ -25,6 +25,9 @@ class Set:
     def codes(self) -> list[int]:
         return [one[0] for one in self.found]
 
+    def text(self, index: int) -> str:
+        return chr(self.found[index][0])
+
     def box(self, index: int) -> Box:
         return self.found[index][1]
 

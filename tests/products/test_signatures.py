@@ -49,6 +49,23 @@ def test_every_code_point_alone_and_between_neighbours_normalises_as_python_does
         assert normal_texts(texts) == [slow.comparable(text) for text in texts]
 
 
+def test_words_are_those_of_scripts_that_part_them_by_a_sign_or_not_at_all() -> None:
+    """Ethiopic has a wordspace that is punctuation; Tibetan, New Tai Lue, Balinese, Javanese and Shan no spaces."""
+    assert normal_texts(["ሰላም፡ለዓለም፡። ሰላም፡"]) == [("ሰላም ለዓለም ሰላም", False)]
+    for text in ("བོད་སྐད་ ནི།", "ᦅᧄ ᦺᦑ", "ᬩᬮᬶ ᬩᬮᬶ", "ꦗꦮ ꦗꦮ", "ꩡႃႇ ꩡ"):
+        [(normal, spaceless)] = normal_texts([text])
+        assert spaceless
+        assert " " not in normal
+
+
+def test_a_changed_word_of_tibetan_or_amharic_leaves_most_shingles() -> None:
+    tibetan = "བོད་ཡིག་ནི་བོད་མིའི་སྐད་ཡིག་ཡིན་ལ་རྒྱ་གར་གྱི་ཡི་གེ་ལས་བྱུང་བ་ཡིན།"
+    amharic = "ሰላም፡ለዓለም፡ሁሉ፡ይሁን፡ብለው፡ሰዎች፡በአንድ፡ድምፅ፡ጸለዩ፡በዚያ፡ቀን፡በከተማው፡መካከል፡ተሰብስበው"
+    for text, old, new in ((tibetan, "རྒྱ་གར", "རྒྱ་ནག"), (amharic, "ቀን", "ሌሊት")):
+        one, other = slow.shingles(text, 5), slow.shingles(text.replace(old, new), 5)
+        assert 0.4 < len(one & other) / len(one | other) < 1
+
+
 def test_nothing_but_plain_letters_lies_outside_the_scanned_planes() -> None:
     scanned = set(normal_tables._scanned())
     for code in range(sys.maxunicode + 1):

@@ -18,7 +18,7 @@ MULTIPLIER = 0x9E3779B97F4A7C15
 
 def normal_form(text: str) -> str:
     lowered = unicodedata.normalize("NFKC", text).lower()
-    return " ".join("".join(c for c in lowered if not is_deleted(c)).split())
+    return " ".join("".join(c for c in lowered.replace("\u1361", " ") if not is_deleted(c)).split())
 
 
 @cache

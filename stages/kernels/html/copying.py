@@ -40,10 +40,16 @@ def is_wide(data, i, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_break(data, i, stop):  # type: ignore[no-untyped-def]
+    """Whether U+200B, where a line may break, stands at ``i``."""
+    return i + 2 < stop and data[i] == 0xE2 and data[i + 1] == 0x80 and data[i + 2] == 0x8B
+
+
+@inline_kernel
 def is_wrapped(data, first, pos, end, out, o, start):  # type: ignore[no-untyped-def]
-    """Whether the white space ``data[first:pos]`` is where the source wraps a line between two wide characters, tags aside: a browser shows nothing there
-    (CSS Text 3, segment breaks). Between two elements (links, items) a margin parts them."""
-    if o - 3 < start or out[o - 2] < 128 or not is_wide(out, o - 3, o):
+    """Whether the white space ``data[first:pos]`` is where the source wraps a line between two wide characters, or beside a U+200B (Khmer, Thai), tags
+    aside: a browser shows nothing there (CSS Text 3, segment breaks). Between two elements (links, items) a margin parts them."""
+    if o - 3 < start or out[o - 2] < 128:
         return False
     has_feed = False
     for i in range(first, pos):
@@ -54,7 +60,9 @@ def is_wrapped(data, first, pos, end, out, o, start):  # type: ignore[no-untyped
         if pos >= end or data[pos] != 60:
             break
         pos = min(end, find_byte(data, pos, min(end, pos + MAX_TAG), 62) + 1)
-    return is_wide(data, pos, end)
+    if is_break(data, pos, end) or is_break(out, o - 3, o):
+        return True
+    return is_wide(out, o - 3, o) and is_wide(data, pos, end)
 
 
 @inline_kernel

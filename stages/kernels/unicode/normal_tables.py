@@ -1,6 +1,7 @@
 """Tables that let a compiled loop normalise text exactly as Python does, built from `unicodedata` at first use.
 
-Normal form: NFKC, lower case, every character of category P* or S* deleted, white space one space.
+Normal form: NFKC, lower case, every character of category P* or S* deleted, white space (and the wordspace of
+Ethiopic) one space.
 Most code points map on their own, whatever stands beside them; the tables say which, and to what. The rest
 (characters that may compose with a neighbour, capital sigma, long expansions) are marked COMPLEX, and a text
 that holds one goes through Python's own functions (`stages.kernels.unicode.normalise`).
@@ -33,11 +34,20 @@ PAYLOAD_SHIFT = 8
 MAX_GROWTH = 3
 """A code point that maps to more than this many times its bytes is COMPLEX, which bounds the output buffer."""
 
+WORD_SEPARATORS = "\u1361"
+"""Punctuation that stands for the space between words: that of Ethiopic."""
+
 SPACELESS_RANGES = (
     (0x0E01, 0x0E5B),  # Thai
     (0x0E81, 0x0EDF),  # Lao
+    (0x0F00, 0x0FFF),  # Tibetan
     (0x1000, 0x109F),  # Myanmar
     (0x1780, 0x17FF),  # Khmer
+    (0x1950, 0x19FF),  # Tai Le, New Tai Lue, signs of Khmer
+    (0x1A20, 0x1AAF),  # Tai Tham
+    (0x1B00, 0x1B7F),  # Balinese
+    (0xA980, 0xA9FF),  # Javanese, more of Myanmar
+    (0xAA60, 0xAADF),  # more of Myanmar, Tai Viet
     (0x3005, 0x3007),  # ideographic iteration mark, closing mark, number zero
     (0x3041, 0x30FF),  # Hiragana, Katakana
     (0x31F0, 0x31FF),
@@ -64,11 +74,11 @@ class UnicodeTables(NamedTuple):
 
 
 def reduce_characters(text: str) -> str:
-    """Delete P* and S*, turn each white space into one space: the last step of the normal form, before splitting."""
+    """Delete P* and S*, turn what parts words into spaces: the last step of the normal form, before splitting."""
     return "".join(
-        " " if character.isspace() else character
+        " " if character.isspace() or character in WORD_SEPARATORS else character
         for character in text
-        if unicodedata.category(character)[0] not in "PS"
+        if unicodedata.category(character)[0] not in "PS" or character in WORD_SEPARATORS
     )
 
 

@@ -1,8 +1,9 @@
 """Normalise UTF-8 text for comparison: the form in which texts are hashed, shingled and called equal.
 
-NFKC, lower case (`str.lower`), every character of category P* or S* deleted, white space (`str.isspace`) collapsed
-to single spaces and stripped. A text in a script without spaces between words (at least `SPACELESS_SHARE` of its
-normalised bytes) loses its spaces altogether: its units are code points, other texts' units are words.
+NFKC, lower case (`str.lower`), every character of category P* or S* deleted, white space (`str.isspace`, and the
+wordspace of Ethiopic, which is punctuation) collapsed to single spaces and stripped. A text in a script without spaces
+between words (at least `SPACELESS_SHARE` of its normalised bytes) loses its spaces altogether: its units are code
+points, other texts' units are words.
 
 Result: (data_N uint8, offsets_D1 int64, spaceless_D bool), equal for every input to Python's own functions
 (`unicodedata` of the running Python; its version is part of the signatures' identity). Price: 1 ns a byte on ASCII;

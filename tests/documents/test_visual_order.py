@@ -1,0 +1,50 @@
+"""Hebrew in visual order, as its charset says, comes out in reading order; what is as read already stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.archives import read, record, write
+
+LINES = (
+    "הטחנה הזאת עומדת על שפת הנהר, והגלגלים שלה מסתובבים (יום ולילה).",
+    "בשנת 1884 בנו אותה שלושה אחים, והם קראו לה Old Mill בשם אמם.",
+    "החיטה באה מן הכפרים שבעמק: 40 שקים בכל חודש!",
+)
+MIRRORED = str.maketrans("()", ")(")
+
+
+def seen(line: str) -> str:
+    """The line from left to right as it looks: words of other letters and numbers stay as they are."""
+    words = line.translate(MIRRORED)[::-1]
+    return words.replace("lliM dlO", "Old Mill").replace("4881", "1884").replace("04", "40")
+
+
+def page(lines: tuple[str, ...]) -> bytes:
+    title = lines[0][:30]
+    body = "<br>\n".join(lines)
+    return f"<html><head><title>{title}</title></head><body><p>{body}</p></body></html>".encode("iso-8859-8")
+
+
+def text_of(body: bytes, charset: str, tmp_path: Path) -> str:
+    one = record(body, http=f"Content-Type: text/html; charset={charset}", url="https://mills.example/a.html")
+    [row], _ = read(write(tmp_path / "a.warc.gz", [one]))
+    return str(row["text"])
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-8", "visual", "hebrew"])
+def test_hebrew_as_it_is_seen_is_put_in_reading_order(charset: str, tmp_path: Path) -> None:
+    assert text_of(page(tuple(map(seen, LINES))), charset, tmp_path) == "\n".join(LINES)
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-8", "iso-8859-8-i", "windows-1255"])
+def test_hebrew_as_it_is_read_stays(charset: str, tmp_path: Path) -> None:
+    assert text_of(page(LINES), charset, tmp_path) == "\n".join(LINES)
+
+
+def test_other_charsets_are_as_their_pages_have_them(tmp_path: Path) -> None:
+    """A browser shows them so, too."""
+    lines = tuple(map(seen, LINES))
+    assert text_of(page(lines), "windows-1255", tmp_path) == "\n".join(lines)
