@@ -17,7 +17,7 @@ from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
 from pipeline.recipe import Recipe, graph, listing
-from pipeline.run import deduplication, keeping, measuring, redo_reasons, writing
+from pipeline.run import bad_input, deduplication, keeping, measuring, redo_reasons, writing
 from pipeline.run.kept_inputs import robots_tables
 from pipeline.run.pages import make_indices, page_index
 from pipeline.run.part import chosen
@@ -107,7 +107,7 @@ class Run:
         measuring.write_listing(recipe, steps)
         steps.save()
         measured = measuring.measure(recipe, steps)
-        measuring.check_input(recipe, steps, measured["documents"])
+        bad_input.check_input(recipe, steps, measured["documents"])
         measured |= measuring.contamination(recipe, steps, measured)
         measured |= measuring.recurring(recipe, steps, measured["documents"])
         measured |= measuring.score(recipe, steps, measured["documents"])

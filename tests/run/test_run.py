@@ -18,7 +18,7 @@ from pipeline.answers.verify import verify_root
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
 from pipeline.recipe import snapshot as snapshots
-from pipeline.run.measuring import share_of
+from pipeline.run.bad_input import share_of
 from pipeline.store.storage import Store
 from tests.support.archives import record, write
 from tests.support.corpora import documented, page, write_corpus, write_mixture
