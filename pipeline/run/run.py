@@ -9,6 +9,7 @@ under ``runs/`` and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from pipeline import recipe as recipes
@@ -69,7 +70,9 @@ class Run:
         lacking = recipes.lacking_domains(recipe, {name for names in held for name in names})
         if lacking and not steps.dry:
             steps.save()  # for `why` and `stats`, which show more
-            reasons = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses))
+            labelled = measured["labels"].addresses if "labels" in measured else ()
+            labels = partial(recipes.labels_there, steps.store, labelled)
+            reasons = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses), labels)
             none = [] if kept.facts.numbers("kept").any() else ["no page was kept"]
             hint = "loosen what takes its pages, or take it out of the mixture; `gristmill stats` shows every reason"
             raise RunError("; ".join([*none, *reasons, hint]))
