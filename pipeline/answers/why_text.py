@@ -127,7 +127,8 @@ def folded_text(columns: list[dict[str, Any]], start: int) -> str:
     """The number of columns and the largest values, by what their names have from ``start`` on."""
     most = sorted(columns, key=lambda entry: -(entry["value"] or 0))[:MOST]
     largest = [f"{entry['column'][start:]} {value_text(entry['value'])}" for entry in most if entry["value"]]
-    return f"{len(columns)} columns, {'most: ' + ', '.join(largest) if largest else 'all 0 or empty'} (--json shows all)"
+    values = f"most: {', '.join(largest)}" if largest else "all 0 or empty"
+    return f"{len(columns)} columns, {values} (--json shows all)"
 
 
 def kept_from(rule: dict[str, Any]) -> str:

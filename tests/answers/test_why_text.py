@@ -14,7 +14,8 @@ def column(name: str, value: Any, *rules: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_word_lists_of_every_language_are_a_line_with_the_largest_counts() -> None:
-    lists = [column(f"stop_words_{name}", number) for number, name in enumerate(["ca", "cs", "da", "es", "fi", "fr", "it", "ja", "ko"])]
+    languages = ("ca", "cs", "da", "es", "fi", "fr", "it", "ja", "ko")
+    lists = [column(f"stop_words_{name}", number) for number, name in enumerate(languages)]
     lines = measured([column("num_words", 12), *lists, column("stop_words_en", 7, RULE), column("min_x", 1)])
     assert lines == [
         "  num_words                12",
