@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -34,12 +35,13 @@ from pipeline.run.spool import pack
 from pipeline.store.storage import Store
 from stages import schemas
 from stages.contract import DocumentReader, Split, StageParams
-from stages.formats import file_states
+from stages.formats import file_states, retries
 from stages.formats.listing import check_unchanged
 
 ISOLATED_SECONDS = 600.0
 ISOLATED_SECONDS_PER_RECORD = 1.0
-"""Time by the clock for a child over some records, a hundred times what they take: past it the child hangs."""
+"""Time by the clock for a child over some records, a hundred times what they take: past it the child hangs. Pauses that
+a store or server asks for are none of it."""
 
 PAGES_IN_STEP = 60
 """Pages whose measurement may take as long as one page that hangs: a scorer of one's own may need a second for each."""
@@ -270,13 +272,18 @@ def _isolated() -> None:
     request = json.load(sys.stdin)
     begun = os.dup(1)
     os.dup2(2, 1)  # what functions of the user's own print is none of this process's output
+
+    def wait(seconds: float) -> None:
+        os.write(begun, memory_limit.WAITS * math.ceil(seconds))
+
+    retries.listen(wait)
     functions = [prepared(entry["module"], entry["params"]) for entry in request["sidecars"]]
     note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
 
     def step(number: int) -> None:
         cpu_limit.arm(request["page_seconds"])
         if number == request["first"]:
-            os.write(begun, b".")
+            os.write(begun, memory_limit.BEGINS)
         if note is not None:
             os.pwrite(note, number.to_bytes(8, "little"), 0)
 
