@@ -94,7 +94,7 @@ def measure(
         text_writer = None
         alignment = xxhash.xxh3_128()
         for entry in missing:
-            process = prepared(entry["module"], entry["params"])
+            process = prepared(entry["module"], entry["params"], entry["address"])
             schema = process(_no_documents()).schema
             writers.append(
                 (entry["product"], process, files.enter_context(store.table_writer(entry["address"], schema)))
@@ -147,10 +147,11 @@ def measure_packed(store: Store, **args: Any) -> dict[str, Any]:
     }
 
 
-def prepared(module: str, params: Any) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def prepared(module: str, params: Any, address: str = "") -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """The batch function of a stage with these parameters, its models loaded once per process, and again where another
-    file stands under the name of one."""
-    return _prepared(module, json.dumps(params, sort_keys=True), file_states.states(params))
+    file stands under the name of one: on a disk by its state, behind a URI where its product has another address."""
+    far = address.rpartition("/")[0] if file_states.names_uri(params) else ""
+    return _prepared(module, json.dumps(params, sort_keys=True), (far, *file_states.states(params)))
 
 
 @lru_cache(maxsize=32)
@@ -277,7 +278,7 @@ def _isolated() -> None:
         os.write(begun, memory_limit.WAITS * math.ceil(seconds))
 
     retries.listen(wait)
-    functions = [prepared(entry["module"], entry["params"]) for entry in request["sidecars"]]
+    functions = [prepared(entry["module"], entry["params"], entry["address"]) for entry in request["sidecars"]]
     note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
 
     def step(number: int) -> None:
