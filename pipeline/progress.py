@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections import deque
@@ -136,8 +137,8 @@ def render(*things: Any) -> str:
 
     Names from outside hold brackets and colons, which are no markup.
     """
-    console = Console(width=max(100, Console().width), no_color=True, highlight=False, markup=False, emoji=False)
-    with console.capture() as captured:
-        for thing in things:
-            console.print(thing, soft_wrap=isinstance(thing, str))
-    return "\n".join(line.rstrip() for line in captured.get().split("\n"))
+    shown, width = io.StringIO(), max(100, Console().width)
+    console = Console(file=shown, width=width, no_color=True, highlight=False, markup=False, emoji=False)
+    for thing in things:
+        console.print(thing, soft_wrap=isinstance(thing, str))
+    return "\n".join(line.rstrip() for line in shown.getvalue().split("\n"))

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, overload
 
 from pipeline.engine.process import give_back_memory
-from pipeline.errors import RunError
+from pipeline.errors import RunError, one_line
 from pipeline.store.sinks import Checksum
 from pipeline.store.storage import Store
 from stages.contract import Task
@@ -165,7 +165,7 @@ def call_job(root: str, job: str, args: dict[str, Any]) -> Result:
 
 def failure(index: int, error: BaseException) -> Outcome:
     """The outcome of a job that raised: one line for the user, the traceback for ``--debug``."""
-    message = str(error) or type(error).__name__
+    message = (one_line(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
     kind: Kind = "memory" if isinstance(error, MemoryError) else "error"
     if not isinstance(error, (RunError, ValueError, OSError, DamagedFile)):
         message = f"{type(error).__name__}: {message}"
