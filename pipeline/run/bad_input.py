@@ -71,8 +71,9 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
                 f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
             )
         if not rows[mine].any() and source not in limits.allow_empty:
+            files = "file" if mine.sum() == 1 else f"{int(mine.sum())} files"
             raise RunError(
-                f"{title}: no document in its {int(mine.sum())} files;"
+                f"{title}: no document in its {files};"
                 f" check {'`inputs`' if source in recipe.transforms() else '`paths` and `format`'}, or name it in"
                 " run.allow_empty"
             )
