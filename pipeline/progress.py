@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections import deque
@@ -52,14 +53,14 @@ class Reporter:
     """Shows the user how far the run is. Lines go to standard error, so standard output holds results alone."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.console = Console(stderr=True, highlight=False, quiet=quiet, markup=False, emoji=False)
         self.bars = self.console.is_terminal and not quiet
         self.last_lines: deque[tuple[float, str]] = deque(maxlen=MAX_LINES)
         """The last lines, with their times, for `watch`."""
 
     def say(self, line: str) -> None:
         self.last_lines.append((time.time(), line))
-        self.console.print(safe(line), markup=False, soft_wrap=True)
+        self.console.print(safe(line), soft_wrap=True)
 
     def wave(self, name: str, tasks: int, cost: int) -> WaveProgress:
         return WaveProgress(self, name, tasks, cost)
@@ -80,11 +81,11 @@ class WaveProgress:
             wide = self.reporter.console.width >= WIDE
             columns = (
                 SpinnerColumn(),
-                TextColumn(f"{self.name:<12}", table_column=Column(no_wrap=True)),
+                TextColumn("{task.description:<12}", markup=False, table_column=Column(no_wrap=True)),
                 *([BarColumn()] if wide else []),  # numbers are worth more than a bar of a few characters
                 MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=2 * len(str(self.tasks)) + 1)),
                 TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
-                TextColumn("{task.fields[rate]}", table_column=Column(no_wrap=True)),
+                TextColumn("{task.fields[rate]}", markup=False, table_column=Column(no_wrap=True)),
             )
             self._bar = Progress(*columns, console=self.reporter.console, transient=False)
             self._id = self._bar.add_task(self.name, total=self.tasks, rate="")
@@ -132,9 +133,12 @@ def flush() -> None:
 
 
 def render(*things: Any) -> str:
-    """Rich objects as plain text, as wide as the terminal but never under 100 columns."""
-    console = Console(width=max(100, Console().width), no_color=True, highlight=False)
-    with console.capture() as captured:
-        for thing in things:
-            console.print(thing)
-    return "\n".join(line.rstrip() for line in captured.get().split("\n"))
+    """Rich objects as plain text, as wide as the terminal but never under 100 columns; a line of text stays a line.
+
+    Names from outside hold brackets and colons, which are no markup.
+    """
+    shown, width = io.StringIO(), max(100, Console().width)
+    console = Console(file=shown, width=width, no_color=True, highlight=False, markup=False, emoji=False)
+    for thing in things:
+        console.print(thing, soft_wrap=isinstance(thing, str))
+    return "\n".join(line.rstrip() for line in shown.getvalue().split("\n"))

@@ -14,8 +14,11 @@ import io
 import json
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
+from pipeline.errors import OutputError
 from stages.report import untrusted
 
 _UNSAFE = re.compile(f"[{''.join(chr(code) for code in untrusted.SPELT_CODES if code not in (9, 10, 13))}]")
@@ -49,11 +52,23 @@ def errors() -> Any:
     return Safe(sys.stderr)
 
 
+@contextmanager
+def _result() -> Iterator[None]:
+    """Raises OutputError where standard output cannot be written: no file of a root is to blame."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}; look at what it goes to") from error
+
+
 def show(text: str, end: str = "\n") -> None:
     """Print a result, on standard output."""
-    out = Safe(sys.stdout)
-    out.write(text + end)
-    out.flush()
+    with _result():
+        out = Safe(sys.stdout)
+        out.write(text + end)
+        out.flush()
 
 
 def tell(text: str) -> None:
@@ -78,6 +93,7 @@ def show_bytes(data: bytes) -> None:
     if sys.stdout.isatty():
         show(data.decode("utf-8", "replace"), end="")
     else:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with _result():
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()

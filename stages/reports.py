@@ -38,6 +38,22 @@ class Indexed(TypedDict):
     bytes_used: int
 
 
+ADVICE = {
+    "not_parquet": "it is none, or its end with the footer is cut off; copy it again",
+    "not_arrow": "neither an Arrow file nor a stream; one of Feather V1 is to be written anew as Feather V2 or Parquet",
+    "truncated_file": "its end is cut off; copy it again",
+    "truncated_member": "its end is cut off; copy it again",
+    "empty_file": "it has no bytes; copy it again, or take it out of `paths`",
+    "no_record_head": "no WARC or ARC record begins here; look whether it is one",
+}
+"""What a reason of a stretch of input that cannot be read means, and what to do."""
+
+
+def with_advice(reason: str) -> str:
+    """A reason, and what to do where that is known."""
+    return f"{reason} ({ADVICE[reason]})" if reason in ADVICE else reason
+
+
 class DocumentsReport(TypedDict):
     """One split: ``records`` = ``rows`` + records dropped + ``num_quarantined``."""
 

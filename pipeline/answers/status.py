@@ -15,6 +15,7 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.store import facts
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
+from stages.reports import with_advice
 
 SHOWN = 20
 
@@ -108,7 +109,7 @@ def troubles(snapshot: snapshots.Snapshot) -> list[str]:
             for trouble in entry.report[kind]:
                 if len(lines) < SHOWN:
                     where = f"{entry.report['source']}/{trouble['file']} at {trouble['offset']}"
-                    lines.append(f"{kind}: {where}: {trouble['reason']}")
+                    lines.append(f"{kind}: {where}: {with_advice(trouble['reason'])}")
                 else:
                     more += 1
     return lines + ([f"... and {more:,} more"] if more else [])

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 OPPOSITE = {"min": "at least", "max": "at most"}
 MARK = {True: "FAILS", False: "ok"}
+FOLDED = 8
+"""Columns of one measurement (a word list of every language, a probability of every label) that are folded to a line,
+where no rule looks at them."""
+MOST = 3
+"""Columns of a folded line that are shown, those of the largest values."""
 
 
 def life_text(life: dict[str, Any]) -> str:
@@ -86,17 +92,43 @@ def excerpt(document: dict[str, Any]) -> list[str]:
 
 
 def measured(columns: list[dict[str, Any]]) -> list[str]:
-    width = max((len(entry["column"]) for entry in columns), default=0)
-    lines = []
-    for entry in columns:
-        line = f"  {entry['column']:<{width}}  {value_text(entry['value']):>12}"
-        limits = [
-            f"{kept_from(rule)} {value_text(rule['threshold'])}: {MARK[rule['fails']]} ({rule['rule']})"
-            for rule in entry["rules"]
-            if rule["side"]
-        ]
-        lines.append("  ".join([line, *limits]).rstrip())
-    return lines
+    """A line for each column with the rules that look at it, one for all of a measurement that no rule looks at."""
+    named = Counter(measurement(entry) for entry in columns)
+    folded = {name for name, count in named.items() if name and count >= FOLDED}
+    shown = [f"{measurement(entry)}_*" if measurement(entry) in folded else entry["column"] for entry in columns]
+    width = max(map(len, shown), default=0)
+    lines: dict[str, str] = {}
+    for name, entry in zip(shown, columns, strict=True):
+        if measurement(entry) not in folded:
+            limits = [
+                f"{kept_from(rule)} {value_text(rule['threshold'])}: {MARK[rule['fails']]} ({rule['rule']})"
+                for rule in entry["rules"]
+                if rule["side"]
+            ]
+            lines[name] = "  ".join([f"  {name:<{width}}  {value_text(entry['value']):>12}", *limits]).rstrip()
+        elif name not in lines:
+            same = [other for other in columns if measurement(other) == measurement(entry)]
+            lines[name] = f"  {name:<{width}}  {folded_text(same, len(name) - 1)}"
+    return [*lines.values()]
+
+
+def measurement(entry: dict[str, Any]) -> str:
+    """What a column is one of many of: its name without the last word, `x_probability` for `x_probability_LABEL`.
+
+    Empty where a rule looks at it, or its value is no number.
+    """
+    if any(rule["side"] for rule in entry["rules"]) or isinstance(entry["value"], (str, list, dict)):
+        return ""
+    before, mark, _ = entry["column"].partition("_probability_")
+    return f"{before}_probability" if mark else str(entry["column"].rpartition("_")[0])
+
+
+def folded_text(columns: list[dict[str, Any]], start: int) -> str:
+    """The number of columns and the largest values, by what their names have from ``start`` on."""
+    most = sorted(columns, key=lambda entry: -(entry["value"] or 0))[:MOST]
+    largest = [f"{entry['column'][start:]} {value_text(entry['value'])}" for entry in most if entry["value"]]
+    values = f"most: {', '.join(largest)}" if largest else "all 0 or empty"
+    return f"{len(columns)} columns, {values} (--json shows all)"
 
 
 def kept_from(rule: dict[str, Any]) -> str:

@@ -13,6 +13,11 @@ import time
 from contextlib import suppress
 
 POLL_SECONDS = 0.05
+BEGINS = b"."
+"""Written by a child that has loaded what it needs and begins."""
+WAITS = b"w"
+"""Written by a child for every second that a store or server lets it wait, before it does."""
+PIECE = 1 << 12
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _reserved = 0
 
@@ -41,9 +46,8 @@ def ends_within(child: subprocess.Popen[bytes], seconds: float, limit: int) -> b
     """Wait for the end of a child; whether it came by itself.
 
     Args:
-        seconds: by the clock; past it the child is killed.
-        limit: bytes beyond those that it holds when it writes its first byte of output; past it the child is killed.
-            0: without limit.
+        seconds: by the clock, without those of `WAITS`; past it the child is killed.
+        limit: bytes beyond those that it holds when it writes `BEGINS`; past it the child is killed. 0: without limit.
     """
     assert child.stdout is not None
     os.set_blocking(child.stdout.fileno(), False)
@@ -52,7 +56,9 @@ def ends_within(child: subprocess.Popen[bytes], seconds: float, limit: int) -> b
     try:
         while child.poll() is None:
             now = held(child.pid)
-            if not began and child.stdout.read(1):
+            written = child.stdout.read(PIECE) or b""
+            end += written.count(WAITS)
+            if not began and BEGINS in written:
                 began = now
             if time.monotonic() > end or (limit and began and now > began + limit):
                 return False

@@ -19,9 +19,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.engine import cpu_limit, memory_limit, node_proof, orphans
+from pipeline.engine.cluster_size import Size, remembered, size_of
 from pipeline.engine.process import prepare_process
 from pipeline.engine.scheduler import Outcome, Result, call_job, failure
 from pipeline.errors import RunError, UserError
@@ -117,14 +118,6 @@ def few_processes() -> Iterator[None]:
         setattr(node, "Node", before)  # noqa: B010
 
 
-class Size(NamedTuple):
-    """Size of a cluster: CPUs in all, and memory in bytes of the largest node that has one, of those that are there or
-    were within `LARGER_SECONDS` (a task that asks for more would never start); without a CPU, of the largest node."""
-
-    cpus: int
-    memory: int
-
-
 class RayExecutor:
     """Executor over a Ray that is already connected."""
 
@@ -143,15 +136,20 @@ class RayExecutor:
         self._submitted: dict[Any, float] = {}
         self._memory: dict[Any, int] = {}
         """Memory that each task under way asked for."""
+        self._gpus: dict[Any, float] = {}
+        """GPUs that tasks under way asked for, of those that did."""
         self._unsent: list[int] = []
         self._size = self._ask_size()
         self._sized = self._largest_at = time.monotonic()
+        self._largest = self._size.memory if self._size.works else 0
+        """Memory of the largest node that took tasks, of those that are there or were within `LARGER_SECONDS`."""
         self._there = self._said_of = self._size.memory
         """Memory of the largest node that is there, and that of which was said that tasks wait for a larger one."""
         self._head = ray.get_runtime_context().gcs_address
         self._lost_here = False
         self._restarts = 0
         self._asked = self._heard = self._idle_since = time.monotonic()
+        self._gpus_since = time.monotonic() - IDLE_SECONDS
         self._proof = node_proof.expected(Store(root)) if os.environ.get("RAY_ADDRESS") else {}
         if self._proof:
             probe(root, self._proof)
@@ -175,6 +173,8 @@ class RayExecutor:
         ref = remote.remote(self._root, task.job, task.args, own_modules.packed(), self._proof, memory)
         self._running[ref] = index
         self._memory[ref] = memory
+        if task.gpus:
+            self._gpus[ref] = task.gpus
         self._submitted[ref] = time.monotonic()
 
     def _measured(self) -> Size:
@@ -187,18 +187,14 @@ class RayExecutor:
                 return self._size
             size = self._ask_size()
             self._there = size.memory
-            if size.memory >= self._size.memory or self._sized - self._largest_at > LARGER_SECONDS:
-                self._largest_at = self._sized
-            else:
-                size = size._replace(memory=self._size.memory)
-            self._size = size
+            memory = remembered(self._largest, size, self._sized - self._largest_at > LARGER_SECONDS)
+            if size.works and memory == size.memory:
+                self._largest, self._largest_at = memory, self._sized
+            self._size = size._replace(memory=memory)
         return self._size
 
     def _ask_size(self) -> Size:
-        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
-        nodes = [node for node in nodes if node.get("CPU", 0) >= 1] or nodes
-        memory = max((node.get("memory", 0) for node in nodes), default=0)
-        return Size(int(sum(node.get("CPU", 0) for node in nodes)), int(memory) or (1 << 30))
+        return size_of(node["Resources"] for node in self._ray.nodes() if node["Alive"])
 
     def wait(self, seconds: float) -> list[Outcome]:
         if self._lost_here or head_died():
@@ -216,7 +212,7 @@ class RayExecutor:
         """Tasks taken back because no node is left that has the memory they asked for, and none came for
         `LARGER_SECONDS`: they would wait for ever."""
         size = self._measured()
-        if size.cpus:
+        if size.works:
             self._idle_since = time.monotonic()
         elif time.monotonic() - self._idle_since > IDLE_SECONDS:
             self._say(f"no node of the cluster has a CPU; tasks that wait for one: {len(self._running)}")
@@ -229,13 +225,36 @@ class RayExecutor:
         lost = [ref for ref, memory in self._memory.items() if size.cpus and memory > size.memory]
         for ref in lost:
             self._ray.cancel(ref, force=True)
-        return [
+        taken = [
             Outcome(self._forget(ref), "node", message="no node is left with the memory it asked for") for ref in lost
         ]
+        return [*taken, *self._without_gpus(size)]
+
+    def _without_gpus(self, size: Size) -> list[Outcome]:
+        """Tasks of a Ray of this machine that ask for more GPUs than it has, which fail; on a cluster, where a node may
+        come that has them, it is said that they wait."""
+        waiting = [ref for ref, gpus in self._gpus.items() if size.works and gpus > size.gpus]
+        if not waiting:
+            self._gpus_since = time.monotonic() - IDLE_SECONDS
+        elif not os.environ.get("RAY_ADDRESS"):
+            for ref in waiting:
+                self._ray.cancel(ref, force=True)
+            asks = f"it asks for {self._gpus[waiting[0]]:g} GPU and this machine has {size.gpus:g}"
+            hint = "set its `gpus` to what there is, or run where there are more"
+            return [Outcome(self._forget(ref), "error", message=f"{asks}; {hint}") for ref in waiting]
+        elif time.monotonic() - self._gpus_since >= IDLE_SECONDS:
+            most = max(self._gpus[ref] for ref in waiting)
+            self._say(
+                f"no node of the cluster has the {most:g} GPU that a task asks for; tasks that wait: {len(waiting)}"
+            )
+            self._gpus_since = time.monotonic()
+            self._submitted |= dict.fromkeys(waiting, time.monotonic())
+        return []
 
     def _forget(self, ref: Any) -> int:
         """Take a task out of those under way; its index."""
         del self._submitted[ref], self._memory[ref]
+        self._gpus.pop(ref, None)
         return self._running.pop(ref)
 
     def _start_again(self) -> list[Outcome]:
@@ -249,6 +268,7 @@ class RayExecutor:
         self._running.clear()
         self._submitted.clear()
         self._memory.clear()
+        self._gpus.clear()
         shutdown()
         connect(self._limit)
         self._lost_here = False
@@ -284,12 +304,13 @@ class RayExecutor:
         return None
 
     def _outcome(self, ref: Any) -> Outcome:
+        asked = self._memory[ref]
         index = self._forget(ref)
         errors = self._ray.exceptions
         try:
             value, cost, files = self._ray.get(ref)
         except errors.OutOfMemoryError:
-            return Outcome(index, "memory", message="it was killed because its node ran out of memory")
+            return Outcome(index, "memory", message="it was killed because its node ran out of memory", asked=asked)
         except errors.LocalRayletDiedError:
             self._lost_here = True
             return Outcome(index, "node", message="Ray's own process on this machine died")
@@ -299,7 +320,7 @@ class RayExecutor:
             return Outcome(index, "crash", message="its process died")
         except errors.RayTaskError as error:
             outcome = failure(index, error.cause if error.cause is not None else error)
-            return replace(outcome, trace=str(error))
+            return replace(outcome, trace=str(error), asked=asked)
         except errors.RayError as error:
             return Outcome(index, "crash", message=f"{type(error).__name__}: {str(error).splitlines()[0]}")
         retries.add(int(cost["requests_again"]))
@@ -311,6 +332,7 @@ class RayExecutor:
         self._running.clear()
         self._submitted.clear()
         self._memory.clear()
+        self._gpus.clear()
 
 
 def _run(

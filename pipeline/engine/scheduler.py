@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, overload
 
 from pipeline.engine.process import give_back_memory
-from pipeline.errors import RunError
+from pipeline.errors import RunError, one_line
 from pipeline.store.sinks import Checksum
 from pipeline.store.storage import Store
 from stages.contract import Task
@@ -52,6 +52,8 @@ class Outcome:
     trace: str = ""
     damaged: str = ""
     """The file it could not read, where that was why."""
+    asked: int = 0
+    """Bytes of memory that were reserved for it; 0 where none are."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def call_job(root: str, job: str, args: dict[str, Any]) -> Result:
 
 def failure(index: int, error: BaseException) -> Outcome:
     """The outcome of a job that raised: one line for the user, the traceback for ``--debug``."""
-    message = str(error) or type(error).__name__
+    message = (one_line(error) if isinstance(error, OSError) else str(error)) or type(error).__name__
     kind: Kind = "memory" if isinstance(error, MemoryError) else "error"
     if not isinstance(error, (RunError, ValueError, OSError, DamagedFile)):
         message = f"{type(error).__name__}: {message}"
@@ -266,7 +268,7 @@ class Scheduler:
                 retry = outcome.kind != "error" and crashes[outcome.index] < MAX_CRASHES
                 if not retry:
                     if outcome.kind == "memory":
-                        outcome = replace(outcome, message=outcome.message + needs_more(task))
+                        outcome = replace(outcome, message=outcome.message + needs_more(outcome.asked))
                     failures.append((task, outcome))
                     why = f"{outcome.damaged} is damaged: {outcome.message}" if outcome.damaged else outcome.message
                     self._say(f"{wave}: {task.label} failed: {why}")
@@ -289,10 +291,14 @@ def early_first(largest_first: list[int], slots: int) -> list[int]:
     return early + largest_first[: len(largest_first) - len(early)]
 
 
-def needs_more(task: Task) -> str:
-    """Words for a task that was killed for memory to the last: what to do."""
-    asked = f"{task.memory / 2**30:.1f} GiB"
-    return f", also when it ran alone and asked for {asked}: let nothing else run there, or use nodes with more memory"
+def needs_more(asked: int) -> str:
+    """Words for a task that was killed for memory to the last: what to do.
+
+    Args:
+        asked: bytes that were reserved for it, at most what the largest node has; 0: none.
+    """
+    reserved = f" and had {asked / 2**30:.1f} GiB reserved" if asked else ""
+    return f", also when it ran alone{reserved}: let nothing else run there, or use nodes with more memory"
 
 
 def changed(task: Task, kind: Kind, crashes: int) -> Task:

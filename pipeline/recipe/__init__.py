@@ -14,7 +14,7 @@ from pipeline.recipe.exchanges import survey_addresses
 from pipeline.recipe.file import load, modules_beside
 from pipeline.recipe.input import note_tried
 from pipeline.recipe.products import Recipe
-from pipeline.recipe.reach import empty_domains, lacking_domains
+from pipeline.recipe.reach import empty_domains, labels_there, lacking_domains
 from pipeline.recipe.sections import MODEL_SUFFIXES, dump
 from stages.exchange_file import problem as exchange_problem
 from stages.rules.row_files import rows as file_rows
@@ -34,6 +34,7 @@ __all__ = [
     "file_digest",
     "file_rows",
     "judged_text",
+    "labels_there",
     "lacking_domains",
     "load",
     "modules_beside",

@@ -55,8 +55,9 @@ def read_source(name: str, raw: Any, yaml_file: YamlFile, store: Store) -> Sourc
 def check_name(name: str, key: Key, yaml_file: YamlFile) -> None:
     """Names become folders and stand in reports: ASCII letters, digits, ``.``, ``_``, ``-``, up to `MOST_LETTERS`."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name, re.ASCII) or len(name) > MOST_LETTERS:
-        found = repr(name) if len(name) <= MOST_LETTERS else f"{len(name)} of them"
-        yaml_file.add(key, f"expected letters, digits, '.', '_' and '-' in a name, found {found}")
+        found = repr(name) if len(name) <= MOST_LETTERS else f"{len(name)} letters"
+        most = f", {MOST_LETTERS} at most" if len(name) > MOST_LETTERS else ""
+        yaml_file.add(key, f"expected letters, digits, '.', '_' and '-' in a name{most}, found {found}")
 
 
 def overridden(raw: dict[str, Any], key: Key, yaml_file: YamlFile) -> dict[str, Any]:

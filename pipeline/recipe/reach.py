@@ -7,15 +7,22 @@ reach by the file alone are reported before any work; others once `kept` is ther
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
+
+import pyarrow.compute as pc
 
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.yaml_file import Key, YamlFile
-from stages.schemas import GRID_MARK
+from pipeline.store.storage import Store
+from stages.schemas import GRID_MARK, label_column
 
 SHOWN = 4
 """Reasons and domains that are named; the rest is added up."""
+LABELS = 8
+"""Labels that are named."""
+LABEL_FILES = 256
+"""Files in which they are looked for."""
 
 
 def check_reach(
@@ -76,17 +83,34 @@ def lacking_domains(recipe: Recipe, held: Set[str]) -> set[str]:
     return {name for name in wanted_domains(recipe) - held if name.partition(GRID_MARK)[0] not in grids}
 
 
-def empty_domains(recipe: Recipe, lacking: Iterable[str], reports: Iterable[Mapping[str, Any]]) -> list[str]:
+def empty_domains(
+    recipe: Recipe,
+    lacking: Iterable[str],
+    reports: Iterable[Mapping[str, Any]],
+    labels: Callable[[str], Counter[str]],
+) -> list[str]:
     """The reasons and domains that took the pages of each domain that has none, a sentence each.
 
     Args:
         reports: of the files of `kept`.
+        labels: pages by label of a labeller.
     """
     groups = [group for report in reports for group in report["groups"]]
-    return [f"domain {name!r} has no page: {_taken(recipe, name, groups)}" for name in sorted(lacking)]
+    return [f"domain {name!r} has no page: {_taken(recipe, name, groups, labels)}" for name in sorted(lacking)]
 
 
-def _taken(recipe: Recipe, name: str, groups: Sequence[Mapping[str, Any]]) -> str:
+def labels_there(store: Store, files: Sequence[str], labeller: str) -> Counter[str]:
+    """Pages by label of a labeller, of the first `LABEL_FILES` files of `labels`."""
+    counts = Counter[str]()
+    for file in files[:LABEL_FILES]:
+        column = store.read_table(file, [label_column(labeller)]).column(0)
+        counts.update({row["values"]: row["counts"] for row in pc.value_counts(column.drop_null()).to_pylist()})
+    return counts
+
+
+def _taken(
+    recipe: Recipe, name: str, groups: Sequence[Mapping[str, Any]], labels: Callable[[str], Counter[str]]
+) -> str:
     domain = recipe.domains[name]
     before = set(list(recipe.domains)[: list(recipe.domains).index(name)])
     reasons, taken, dropped, others = Counter[str](), Counter[str](), Counter[str](), 0
@@ -107,11 +131,22 @@ def _taken(recipe: Recipe, name: str, groups: Sequence[Mapping[str, Any]]) -> st
         return f"of the {reasons.total():,} pages that meet its conditions, {_listed(reasons)} took all"
     parts = [f"{_listed(taken)} took: a page goes to the first it meets"] if taken else []
     parts += [f"{_listed(dropped)} dropped"] if dropped else []
-    parts += [f"{others:,} do not meet {_conditions(domain)}"] if others else []
+    parts += [f"{others:,} do not meet {_conditions(domain)}{_labels_there(domain, labels)}"] if others else []
     count = taken.total() + dropped.total() + others
     if parts:
         return f"of the {count:,} pages of its sources and languages " + ", ".join(parts)
     return "no page of its sources and languages was read"
+
+
+def _labels_there(domain: Any, labels: Callable[[str], Counter[str]]) -> str:
+    """The labels that pages have, of each labeller whose labels a domain asks for and no page has."""
+    parts = []
+    for labeller, asked in domain.labels.items():
+        found = labels(labeller)
+        if not set(asked) & set(found):
+            there = _listed(found, LABELS) if found else "none"
+            parts.append(f" (no page has a label {' or '.join(asked)} of {labeller!r}; there are {there})")
+    return "".join(parts)
 
 
 def _conditions(domain: Any) -> str:
@@ -120,7 +155,7 @@ def _conditions(domain: Any) -> str:
     return " and ".join(named) or "its conditions"
 
 
-def _listed(counts: Counter[str]) -> str:
-    most = [f"{name} ({pages:,})" for name, pages in counts.most_common(SHOWN)]
-    rest = counts.total() - sum(pages for _, pages in counts.most_common(SHOWN))
+def _listed(counts: Counter[str], shown: int = SHOWN) -> str:
+    most = [f"{name} ({pages:,})" for name, pages in counts.most_common(shown)]
+    rest = counts.total() - sum(pages for _, pages in counts.most_common(shown))
     return ", ".join(most) + (f" and others ({rest:,})" if rest else "")

@@ -20,8 +20,9 @@ class RunParams(StageParams):
     """Section ``run``: what makes a run fail, and nothing that changes a byte of its output."""
 
     max_bad_fraction: float = Field(0.01, ge=0, le=1)
-    """Largest share of a source's input, in bytes of files of which nothing could be read, and in records quarantined
-    or bad. Files that a list names on web servers, whose sizes are not asked for, count alike."""
+    """Largest share of a source's input that may be bad: of its bytes those in files of which nothing could be read,
+    small ones too that are read with others, and of its records those quarantined; the larger share counts, and the
+    error says which it is. Files that a list names on web servers, whose sizes are not asked for, count alike."""
     allow_empty: tuple[str, ...] = ()
     """Sources that may yield no document."""
     page_seconds: float = Field(60.0, ge=0)

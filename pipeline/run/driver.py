@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -21,7 +22,7 @@ from pipeline.answers import stats
 from pipeline.engine.process import rare_collections
 from pipeline.engine.ray import RayExecutor, shutdown
 from pipeline.engine.scheduler import Executor, InlineExecutor, Scheduler
-from pipeline.errors import UserError
+from pipeline.errors import UserError, one_line
 from pipeline.progress import Reporter, human_bytes, human_seconds, render
 from pipeline.recipe import doubts, exchanges, graph, listing
 from pipeline.recipe import snapshot as snapshots
@@ -123,8 +124,9 @@ def run(mixture: str, store: Store, engine: str, workers: int | None, quiet: boo
             snapshot, pages = job.whole(work)
             store.sweep()  # what workers that were killed on the way left behind
         except Exception as error:  # who stops a run (Ctrl-C, SIGTERM) knows that it did not fail
-            messages = [*reporter.last_lines, (time.time(), str(error).partition("\n")[0] or type(error).__name__)]
-            store.write_json(snapshots.FAILURE, {"time": time.time(), "said": messages[-FAILURE_LINES:]})
+            messages = [*reporter.last_lines, (time.time(), one_line(error) or type(error).__name__)]
+            with suppress(OSError):  # on a full disk: the error under way is the one to see
+                store.write_json(snapshots.FAILURE, {"time": time.time(), "said": messages[-FAILURE_LINES:]})
             raise
         finally:
             # A signal ends the run with a message and gives up the root first: while Ray stops, another may be the last

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -34,12 +35,13 @@ from pipeline.run.spool import pack
 from pipeline.store.storage import Store
 from stages import schemas
 from stages.contract import DocumentReader, Split, StageParams
-from stages.formats import file_states
+from stages.formats import file_states, retries
 from stages.formats.listing import check_unchanged
 
 ISOLATED_SECONDS = 600.0
 ISOLATED_SECONDS_PER_RECORD = 1.0
-"""Time by the clock for a child over some records, a hundred times what they take: past it the child hangs."""
+"""Time by the clock for a child over some records, a hundred times what they take: past it the child hangs. Pauses that
+a store or server asks for are none of it."""
 
 PAGES_IN_STEP = 60
 """Pages whose measurement may take as long as one page that hangs: a scorer of one's own may need a second for each."""
@@ -92,7 +94,7 @@ def measure(
         text_writer = None
         alignment = xxhash.xxh3_128()
         for entry in missing:
-            process = prepared(entry["module"], entry["params"])
+            process = prepared(entry["module"], entry["params"], entry["address"])
             schema = process(_no_documents()).schema
             writers.append(
                 (entry["product"], process, files.enter_context(store.table_writer(entry["address"], schema)))
@@ -145,10 +147,11 @@ def measure_packed(store: Store, **args: Any) -> dict[str, Any]:
     }
 
 
-def prepared(module: str, params: Any) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def prepared(module: str, params: Any, address: str = "") -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """The batch function of a stage with these parameters, its models loaded once per process, and again where another
-    file stands under the name of one."""
-    return _prepared(module, json.dumps(params, sort_keys=True), file_states.states(params))
+    file stands under the name of one: on a disk by its state, behind a URI where its product has another address."""
+    far = address.rpartition("/")[0] if file_states.names_uri(params) else ""
+    return _prepared(module, json.dumps(params, sort_keys=True), (far, *file_states.states(params)))
 
 
 @lru_cache(maxsize=32)
@@ -270,13 +273,18 @@ def _isolated() -> None:
     request = json.load(sys.stdin)
     begun = os.dup(1)
     os.dup2(2, 1)  # what functions of the user's own print is none of this process's output
-    functions = [prepared(entry["module"], entry["params"]) for entry in request["sidecars"]]
+
+    def wait(seconds: float) -> None:
+        os.write(begun, memory_limit.WAITS * math.ceil(seconds))
+
+    retries.listen(wait)
+    functions = [prepared(entry["module"], entry["params"], entry["address"]) for entry in request["sidecars"]]
     note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
 
     def step(number: int) -> None:
         cpu_limit.arm(request["page_seconds"])
         if number == request["first"]:
-            os.write(begun, b".")
+            os.write(begun, memory_limit.BEGINS)
         if note is not None:
             os.pwrite(note, number.to_bytes(8, "little"), 0)
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from json.encoder import encode_basestring
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from pipeline.engine.scheduler import Done, Planned
-from pipeline.errors import RunError
 from pipeline.recipe import Recipe, dump, exchanges, graph
 from pipeline.recipe.lineage import parents_of
 from pipeline.run import takedown
@@ -24,7 +19,6 @@ from pipeline.run.steps import Step, Steps
 from pipeline.store.address import digest, digest_of_list, encoded_lists
 from stages import seal
 from stages.contract import Split, Task
-from stages.formats.listing import LISTED
 
 NEW_LINE = "\n"
 MAP_MEMORY = 1536 << 20
@@ -192,60 +186,6 @@ def measure_task(
     }
     outputs = tuple(product.addresses[index] for product in products.values())
     return Task("pipeline.run.map_task:measure_packed", args, outputs, split.label, split.size, MAP_MEMORY)
-
-
-MISSING = "missing_file"
-"""The reason of a file that is gone, with ``missing: skip``: passed over, and not bad."""
-
-
-def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
-    """Fail on a source that is too bad or yields nothing."""
-    limits = recipe.section("run")
-    facts = documents.facts
-    rows, records, held = (facts.numbers(key) for key in ("rows", "records", "num_quarantined"))
-    bad = np.array([bool(bad) for bad in facts.column("bad")], bool)
-    unread = np.where(records == 0, bad, held == records)  # nothing in them could be read
-    listed = np.fromiter((split.etag == LISTED for split in steps.splits), np.bool_, len(steps.splits))
-    sizes = np.fromiter((split.size for split in steps.splits), np.float64, len(steps.splits))
-    sizes[listed] = np.nan
-    gone = [*map(int, np.flatnonzero(unread & listed & (records == 0)))]  # perhaps, where those are passed over
-    for number, report in zip(gone, steps.reports([documents.addresses[number] for number in gone]), strict=True):
-        unread[number] = any(one["reason"] != MISSING for one in report["bad"])
-    sources = np.array([split.source for split in steps.splits], object)
-    for source in sorted(recipe.sources):
-        title = f"transform {source}" if source in recipe.transforms() else f"source {source}"
-        mine = sources == source
-        quarantined = int(held[mine].sum()) / max(1, int(records[mine].sum()))
-        unreadable = share_of(sizes[mine], unread[mine])
-        worst = max(quarantined, unreadable)
-        if worst > limits.max_bad_fraction:
-            example = np.flatnonzero(mine & unread if (mine & unread).any() else mine & (held > 0))[0]
-            raise RunError(
-                f"{title}: {worst:.2%} of its input is bad (for example {steps.splits[example].uri}"
-                f"{reasons_of([facts[int(number)] for number in np.flatnonzero(mine)])}), above"
-                f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
-            )
-        if not rows[mine].any() and source not in limits.allow_empty:
-            raise RunError(
-                f"{title}: no document in its {int(mine.sum())} files;"
-                f" check {'`inputs`' if source in recipe.transforms() else '`paths` and `format`'}, or name it in"
-                " run.allow_empty"
-            )
-
-
-def share_of(sizes: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]) -> float:
-    """The share of some files of all, by bytes; files of unknown size (NaN) count as the others do on average."""
-    known = ~np.isnan(sizes)
-    weights = np.where(known, sizes, sizes[known].mean() if known.any() else 1.0)
-    return float(weights[chosen].sum() / max(1.0, weights.sum()))
-
-
-def reasons_of(reports: list[dict[str, Any]]) -> str:
-    """Reasons why pages of a transform are quarantined, the most frequent ones first."""
-    counts: Counter[str] = Counter()
-    for report in reports:
-        counts.update(report.get("reasons", {}))
-    return "".join(f"; {reason}: {pages:,}" for reason, pages in counts.most_common(3))
 
 
 def score(recipe: Recipe, steps: Steps, documents: Product) -> dict[str, Product]:

@@ -9,6 +9,7 @@ under ``runs/`` and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from pipeline import recipe as recipes
@@ -17,7 +18,7 @@ from pipeline.engine.scheduler import Scheduler
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
 from pipeline.recipe import Recipe, graph, listing
-from pipeline.run import deduplication, keeping, measuring, redo_reasons, writing
+from pipeline.run import bad_input, deduplication, keeping, measuring, redo_reasons, writing
 from pipeline.run.kept_inputs import robots_tables
 from pipeline.run.pages import make_indices, page_index
 from pipeline.run.part import chosen
@@ -69,7 +70,9 @@ class Run:
         lacking = recipes.lacking_domains(recipe, {name for names in held for name in names})
         if lacking and not steps.dry:
             steps.save()  # for `why` and `stats`, which show more
-            reasons = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses))
+            labelled = measured["labels"].addresses if "labels" in measured else ()
+            labels = partial(recipes.labels_there, steps.store, labelled)
+            reasons = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses), labels)
             none = [] if kept.facts.numbers("kept").any() else ["no page was kept"]
             hint = "loosen what takes its pages, or take it out of the mixture; `gristmill stats` shows every reason"
             raise RunError("; ".join([*none, *reasons, hint]))
@@ -107,7 +110,7 @@ class Run:
         measuring.write_listing(recipe, steps)
         steps.save()
         measured = measuring.measure(recipe, steps)
-        measuring.check_input(recipe, steps, measured["documents"])
+        bad_input.check_input(recipe, steps, measured["documents"])
         measured |= measuring.contamination(recipe, steps, measured)
         measured |= measuring.recurring(recipe, steps, measured["documents"])
         measured |= measuring.score(recipe, steps, measured["documents"])

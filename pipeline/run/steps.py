@@ -11,6 +11,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
@@ -90,9 +91,13 @@ class Steps:
     def whole(self, work: Callable[[], T]) -> T:
         """The result of ``work``, begun anew when damaged files were removed."""
         try:
-            return self.mender.whole(work, self.again, self.foreign.__contains__)
-        finally:
-            self.costs.write()
+            made = self.mender.whole(work, self.again, self.foreign.__contains__)
+        except BaseException:
+            with suppress(OSError):  # on a full disk: the error under way is the one to see
+                self.costs.write()
+            raise
+        self.costs.write()
+        return made
 
     def again(self) -> None:
         """Forget what was found so far: the run begins anew."""
@@ -390,7 +395,8 @@ class Steps:
         record |= {"cost": progress.cost, "done_cost": progress.done_cost, "pages": progress.pages}
         record |= {"started": now - (time.monotonic() - progress.started), "time": now}
         record["slowest"] = self.costs.slowest(SLOWEST)
-        self.store.write_json(PROGRESS, record | {"said": list(self.reporter.last_lines)})
+        with suppress(OSError):  # for who looks on alone: a task that writes will say what is wrong with the disk
+            self.store.write_json(PROGRESS, record | {"said": list(self.reporter.last_lines)})
 
     # Why something is to be done
 

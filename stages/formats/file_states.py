@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import own_modules
+from stages.formats.locations import is_uri
 
 State = tuple[str, int, int, int]
 """Path of a file, its bytes, the time of its last change in nanoseconds, and its number on the disk."""
@@ -56,6 +57,11 @@ def states(value: Any) -> tuple[Any, ...]:
         elif mark:
             found += sorted(own_modules.digests(module).items())
     return tuple(found)
+
+
+def names_uri(value: Any) -> bool:
+    """Whether a text in settings is a URI: of what stands there no state is known without asking."""
+    return any(is_uri(text) for text in _texts(value))
 
 
 def digests(value: Any) -> dict[str, str]:

@@ -29,6 +29,7 @@ LONGEST_WAIT = 60.0
 Answer = TypeVar("Answer")
 _lock = Lock()
 _count = 0
+_listeners: list[Callable[[float], None]] = []
 
 
 def repeated() -> int:
@@ -47,7 +48,15 @@ def pause(failures: int, error: Exception | None = None) -> None:
     """Count one more repeated request, and wait before it; ``failures`` in a row came before (1 or more), the last of
     them ``error``."""
     add(1)
-    time.sleep(asked_wait(error) + random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1))))
+    seconds = asked_wait(error) + random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1)))
+    for listener in _listeners:
+        listener(seconds)
+    time.sleep(seconds)
+
+
+def listen(listener: Callable[[float], None]) -> None:
+    """Call ``listener`` with the seconds of every pause from now on, before it."""
+    _listeners.append(listener)
 
 
 def asked_wait(error: Exception | None) -> float:

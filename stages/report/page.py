@@ -165,7 +165,7 @@ def cards(stats: Mapping[str, Any]) -> list[dict[str, str]]:
         f"{figures.fixed(totals['training_tokens'] / unique, 2)} times each, on average" if unique and mixture else ""
     )
     found = [
-        ("Records read", totals["records"], f"{figures.size(totals['raw_bytes'])} in {totals['files']:,} files"),
+        ("Records read", totals["records"], f"{figures.size(totals['raw_bytes'])} in {_files(totals['files'])}"),
         ("Pages", totals["pages"], f"{figures.size(totals['text_bytes'])} of text"),
         ("Pages kept", totals["kept"], f"{kept} of pages" if totals["kept"] is not None else "not known yet"),
         ("Tokens available", totals["tokens"], rate or "not known yet"),
@@ -175,6 +175,10 @@ def cards(stats: Mapping[str, Any]) -> list[dict[str, str]]:
         {"label": label, "value": figures.short(value), "exact": figures.exact(value), "note": note}
         for label, value, note in found
     ]
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def funnel_view(stats: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -52,7 +52,8 @@ def trouble(stats: Stats) -> Iterator[dict[str, str]]:
         notes = [some(figures["quarantined"], "record", "quarantined"), some(figures["bad"], "stretch", "unreadable")]
         yield remark(" and ".join(part for part in notes if part), "trouble", "warn")
     for why, files in sorted(figures["reference_tokenized_files"].items()):
-        yield remark(f"{exact(files)} files were tokenized by the slow reference library: {why}", "about")
+        counted = "1 file was" if files == 1 else f"{exact(files)} files were"
+        yield remark(f"{counted} tokenized by the slow reference library: {why}", "about")
 
 
 def some(count: int, thing: str, state: str) -> str:

@@ -304,4 +304,5 @@ def test_status_names_the_file_of_a_group_that_is_damaged() -> None:
     bad = [{"file": "b.warc.gz", "offset": 7, "reason": "truncated_member"}]
     entry = SimpleNamespace(report={"source": "web", "file": "a.warc.gz", "quarantined": [], "bad": bad})
     snapshot: Any = SimpleNamespace(product=lambda name: [entry])
-    assert status.troubles(snapshot) == ["bad: web/b.warc.gz at 7: truncated_member"]
+    said = "bad: web/b.warc.gz at 7: truncated_member (its end is cut off; copy it again)"
+    assert status.troubles(snapshot) == [said]

@@ -16,7 +16,7 @@ from tests.support.runs import CHECKOUT
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SCRIPT = """
-import sys
+import dataclasses, sys
 from pipeline.engine import ray as engine
 from stages.contract import Task
 
@@ -34,12 +34,16 @@ executor.submit(0, task)
 [outcome] = executor.wait(120)
 assert (outcome.index, outcome.kind, outcome.value) == (0, "done", 42), outcome
 assert set(engine.local_node().all_processes) == {"gcs_server", "raylet"}
+executor.submit(0, dataclasses.replace(task, gpus=0.5))
+[outcome] = executor.wait(1)
+assert (outcome.index, outcome.kind) == (0, "error"), outcome
+assert outcome.message.startswith("it asks for 0.5 GPU and this machine has 0; set its `gpus`"), outcome
 engine.shutdown()
 """
 
 
 NODES = """
-import os, sys
+import dataclasses, os, sys
 from ray.cluster_utils import Cluster
 from pipeline.engine import ray as engine
 from stages.contract import Task
@@ -57,15 +61,28 @@ assert executor.wait(0.1) == []
 assert said == ["no node of the cluster has a CPU; tasks that wait for one: 1"]
 cluster.add_node(num_cpus=1, memory=2 << 30, object_store_memory=80 << 20)
 engine.SLOTS_SECONDS = 0
-assert executor.wait(0.1) == []
-assert executor._measured() == engine.Size(1, 16 << 30)
+[outcome] = executor.wait(0.1)  # at once: the head's memory is no task's
+assert (outcome.index, outcome.kind) == (0, "node"), outcome
+assert outcome.message == "no node is left with the memory it asked for"
+assert executor._measured() == engine.Size(1, 2 << 30)
+large = cluster.add_node(num_cpus=1, memory=6 << 30, object_store_memory=80 << 20)
+assert executor._measured() == engine.Size(2, 6 << 30)
+cluster.remove_node(large)
+while executor._measured() != engine.Size(1, 6 << 30):
+    pass
+executor.submit(0, task)
 assert executor.wait(0.1) == []
 assert said[1:] == ["tasks that wait 300 s at most for a node as large as they ask for: 1"]
 engine.LARGER_SECONDS = 0
 [outcome] = executor.wait(1)
 assert (outcome.index, outcome.kind) == (0, "node"), outcome
-assert outcome.message == "no node is left with the memory it asked for"
 executor.submit(0, task)
+[outcome] = executor.wait(120)
+assert (outcome.index, outcome.kind, outcome.value) == (0, "done", 42), outcome
+executor.submit(0, dataclasses.replace(task, gpus=1))
+assert executor.wait(0.1) == []
+assert said[2:] == ["no node of the cluster has the 1 GPU that a task asks for; tasks that wait: 1"]
+cluster.add_node(num_cpus=1, num_gpus=2, memory=2 << 30, object_store_memory=80 << 20)
 [outcome] = executor.wait(120)
 assert (outcome.index, outcome.kind, outcome.value) == (0, "done", 42), outcome
 executor._proof |= {"token": "another", "pyarrow": "0.0.1"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -160,6 +161,24 @@ def test_a_domain_without_a_page_is_not_blamed_on_those_behind_it(tmp_path: Path
     told = r"'short' has no page: of the 5\d pages of its sources and languages 5\d do not meet max.text_bytes;"
     with pytest.raises(RunError, match=told):
         run_inline(mixture, tmp_path / "root")
+
+
+def test_a_domain_by_labels_that_no_page_has_names_those_there_are(tmp_path: Path) -> None:
+    topics = ["news", "sport", "news", "food", "news", "sport"]
+    rows = [{"text": f"Page {number} says that {ENGLISH}", "topic": topic} for number, topic in enumerate(topics)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "m.yaml").write_text(
+        "sources: {web: {paths: a.jsonl, carry: {topic: topic}}}\nkept: {families: []}\nclusters: {enabled: false}\n"
+        "labels: {labellers: {topic: {column: topic}}}\n"
+        "domains: {money: {labels: {topic: [finance, Sport]}}, rest: {}}\n"
+        "mixture: {domains: {money: {share: 0.5}, rest: {share: 0.5}}}\n"
+    )
+    with pytest.raises(RunError) as error:
+        run_inline(tmp_path / "m.yaml", tmp_path / "root")
+    assert str(error.value).startswith(
+        "domain 'money' has no page: of the 6 pages of its sources and languages 6 do not meet labels.topic"
+        " (no page has a label finance or Sport of 'topic'; there are news (3), sport (2), food (1)); loosen"
+    )
 
 
 SCORER = "def score(texts):\n    return [1.0] * (len(texts) - 1)\n"

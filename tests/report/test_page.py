@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from stages.report import Page, build_stats, figures, render_html
+from stages.report.page import _files as page_files
 from stages.report.untrusted import line, passage, script_data
 from tests.support.browser import Browser, chromium
 from tests.support.report_runs import make_run
@@ -425,3 +426,7 @@ def test_script_data_cannot_end_its_element() -> None:
     text = str(script_data(list(HOSTILE[:5])))
     assert not set("<>&\u2028\u2029") & set(text)
     assert json.loads(text) == list(HOSTILE[:5])
+
+
+def test_one_file_is_no_files() -> None:
+    assert (page_files(1), page_files(2), page_files(1234)) == ("1 file", "2 files", "1,234 files")

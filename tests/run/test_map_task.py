@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pipeline.engine.scheduler import Done, Scheduler
 from pipeline.run.map_task import measure
 from pipeline.store.storage import Store
 from stages.contract import Task
+from stages.formats import retries
 from stages.sources import SourceParams, list_splits
 from tests.support.archives import record, write
 from tests.support.corpora import documented, page
@@ -195,3 +197,20 @@ def test_the_engine_isolates_a_split_that_holds_its_worker_twice(store: Store, t
     assert reports["1.warc.gz"]["num_quarantined"] == 1
     assert reports["1.warc.gz"]["rows"] == 3
     assert sum("is run again" in line for line in said) >= 2
+
+
+@pytest.mark.parametrize(("waited", "lives"), [(0, False), (60, True)])
+def test_a_child_that_a_server_lets_wait_has_that_time_more(waited: int, lives: bool) -> None:
+    code = f"import os, time; os.write(1, b'w' * {waited}); time.sleep(2.5)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        assert memory_limit.ends_within(child, 2, 0) == lives
+
+
+def test_every_pause_is_announced_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float | str] = []
+    monkeypatch.setattr(retries, "_listeners", [])
+    monkeypatch.setattr(retries.time, "sleep", lambda _: told.append("slept"))
+    retries.listen(told.append)
+    retries.pause(1, urllib.error.HTTPError("http://a.example", 503, "busy", {"Retry-After": "40"}, None))  # type: ignore[arg-type]
+    assert 40 <= told[0] <= 41  # type: ignore[operator]
+    assert told[1:] == ["slept"]

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from pipeline import progress
 from pipeline.answers.status import progress_line
@@ -101,3 +102,24 @@ def test_progress_of_an_earlier_run_is_not_shown_for_that_of_this(tmp_path: Path
     with pytest.raises(RunError, match=r"90\.00% of its input is bad"):
         driver.run(str(tmp_path / "m.yaml"), store, "inline", None, quiet=True)
     assert not store.exists(steps.PROGRESS) or store.read_json(steps.PROGRESS)["tasks"] == 1
+
+
+def test_brackets_and_colons_in_names_are_no_markup_and_a_line_stays_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    name = "bad: web/a[/red]b[bold] :x: " + "long/" * 40 + "c.jsonl at 0: not_json"
+    table = Table("product [red]")
+    table.add_row("x[/b] :on:")
+    shown = progress.render(name, table)
+    assert shown.split("\n")[0] == name
+    assert "product [red]" in shown
+    assert "x[/b] :on:" in shown
+    Reporter().say("measure: web/:x:[/b].jsonl failed")
+    assert capfd.readouterr().err == "measure: web/:x:[/b].jsonl failed\n"
+
+
+def test_brackets_and_braces_in_the_name_of_a_wave_stand_beside_its_bar() -> None:
+    reporter, shown = Reporter(), io.StringIO()
+    reporter.console = Console(file=shown, force_terminal=True, width=120, no_color=True)
+    reporter.bars = True
+    with reporter.wave("shards of a[/b] {c}", 1, 1) as wave:
+        wave.advance(1)
+    assert "shards of a[/b] {c}" in shown.getvalue()

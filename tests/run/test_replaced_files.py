@@ -11,6 +11,7 @@ import pytest
 
 from pipeline import api
 from pipeline.engine.scheduler import TasksFailed
+from pipeline.run.map_task import prepared
 from pipeline.store.storage import Store
 from stages import tokens
 from stages.formats import file_states
@@ -290,3 +291,17 @@ def test_a_tokenizer_that_is_another_than_planned_encodes_nothing(tmp_path: Path
     assert not store.exists("x.arrow")
     tokens.tokenize(store, **split, tokenizer=tokens.identity(tokens.Params(**params))["tokenizer"]["sha256"])
     assert store.exists("x.arrow")
+
+
+def test_a_tokenizer_behind_a_uri_that_is_replaced_between_two_runs_counts_for_the_second(tmp_path: Path) -> None:
+    pages = pa.RecordBatch.from_pydict({"text": pa.array(["Die Mühle steht am Fluss; 水車 turns."], pa.large_string())})
+    model, counts = tmp_path / "model", []
+    params = {"tokenizer": model.as_uri(), "eos": None}
+    for run, name in (("first", "mistral-v1"), ("second", "tekken"), ("third", "tekken")):
+        model.write_bytes(read_model(name)[0])
+        count = prepared("stages.token_counts", params, f"token_counts/{run}/a.parquet")
+        counts.append(count(pages)["num_tokens"][0].as_py())
+    assert counts[0] != counts[1] == counts[2]
+    by_name = prepared("stages.token_counts", {"tokenizer": "tekken", "eos": None}, "token_counts/x/a.parquet")
+    assert by_name(pages)["num_tokens"][0].as_py() == counts[1]
+    assert prepared("stages.token_counts", {"tokenizer": "tekken", "eos": None}, "token_counts/y/a.parquet") is by_name

@@ -18,7 +18,7 @@ from pipeline.answers.verify import verify_root
 from pipeline.errors import RunError
 from pipeline.progress import Reporter
 from pipeline.recipe import snapshot as snapshots
-from pipeline.run.measuring import share_of
+from pipeline.run.bad_input import share_of
 from pipeline.store.storage import Store
 from tests.support.archives import record, write
 from tests.support.corpora import documented, page, write_corpus, write_mixture
@@ -169,7 +169,7 @@ def test_a_source_without_documents_fails_unless_allowed(tmp_path: Path) -> None
     for file in (tmp_path / "in" / "code").iterdir():
         file.write_text("")
     mixture = write_mixture(tmp_path / "m.yaml", tmp_path / "in", docs=1.0, extra="run: {max_bad_fraction: 1}\n")
-    with pytest.raises(RunError, match="source code: no document in its 1 files"):
+    with pytest.raises(RunError, match="source code: no document in its file;"):
         run_inline(mixture, tmp_path / "root")
     assert Store(str(tmp_path / "root")).list("runs/costs")  # of what was made before it failed
     mixture.write_text(mixture.read_text().replace("max_bad_fraction: 1", "max_bad_fraction: 1, allow_empty: [code]"))

@@ -1,0 +1,116 @@
+"""Shares of bad input: a source of which too much cannot be read, or that yields nothing, fails its run.
+
+Two shares are looked at, and the larger counts: bytes of files of which nothing could be read, and quarantined records.
+A file counts by its bytes whether it is divided among splits, is one of its own, or is read with many small ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import RunError
+from pipeline.recipe import Recipe
+from pipeline.run.product import Product
+from pipeline.run.steps import Steps
+from stages.contract import Split
+from stages.formats.listing import LISTED
+from stages.reports import with_advice
+
+MISSING = "missing_file"
+"""The reason of a file that is gone, with ``missing: skip``: passed over, and not bad."""
+NOTHING_READ = frozenset({"not_parquet", "not_arrow", "no_record_head", "no_records"})
+"""Reasons, at the start of a file, for which no record of it was read."""
+
+
+def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
+    """Fail on a source that is too bad or yields nothing.
+
+    Raises:
+        RunError: names the source, its share, and a file of it with what is wrong there.
+    """
+    limits = recipe.section("run")
+    facts = documents.facts
+    rows, records, held = (facts.numbers(key) for key in ("rows", "records", "num_quarantined"))
+    bad = np.array([bool(bad) for bad in facts.column("bad")], bool)
+    unread = np.where(records == 0, bad, held == records).astype(np.float64)
+    listed = np.fromiter((split.etag == LISTED for split in steps.splits), np.bool_, len(steps.splits))
+    sizes = np.fromiter((split.size for split in steps.splits), np.float64, len(steps.splits))
+    sizes[listed] = np.nan
+    grouped = np.fromiter((split.unit == "files" for split in steps.splits), np.bool_, len(steps.splits))
+    gone = (unread == 1) & listed & (records == 0)  # perhaps, where those are passed over
+    asked = [*map(int, np.flatnonzero(gone | (grouped & bad & (unread < 1))))]
+    found = steps.reports([documents.addresses[number] for number in asked])
+    examples: dict[int, tuple[str, str]] = {}
+    for number, report in zip(asked, found, strict=True):
+        if gone[number]:
+            unread[number] = float(any(one["reason"] != MISSING for one in report["bad"]))
+        else:
+            unread[number], examples[number] = unread_part(steps.splits[number], report["bad"])
+    sources = np.array([split.source for split in steps.splits], object)
+    for source in sorted(recipe.sources):
+        title = f"transform {source}" if source in recipe.transforms() else f"source {source}"
+        mine = sources == source
+        quarantined = int(held[mine].sum()) / max(1, int(records[mine].sum()))
+        unreadable = share_of(sizes[mine], unread[mine])
+        worst = max(quarantined, unreadable)
+        if worst > limits.max_bad_fraction:
+            of_files = unreadable >= quarantined
+            number = int(np.flatnonzero(mine & (unread > 0 if of_files else held > 0))[0])
+            place, reason = examples.get(number) or ("", "")
+            if not of_files or not place:
+                place, reason = example(steps.splits[number], steps.report(documents.addresses[number]))
+            what = "files of which nothing could be read, by bytes" if of_files else "quarantined records"
+            raise RunError(
+                f"{title}: {worst:.2%} of its input is bad ({what}; for example {place}: {with_advice(reason)}"
+                f"{reasons_of([facts[int(number)] for number in np.flatnonzero(mine)])}), above"
+                f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
+            )
+        if not rows[mine].any() and source not in limits.allow_empty:
+            files = "file" if mine.sum() == 1 else f"{int(mine.sum())} files"
+            raise RunError(
+                f"{title}: no document in its {files};"
+                f" check {'`inputs`' if source in recipe.transforms() else '`paths` and `format`'}, or name it in"
+                " run.allow_empty"
+            )
+
+
+def unread_part(split: Split, bad: Iterable[Mapping[str, Any]]) -> tuple[float, tuple[str, str]]:
+    """The share of a group of small files of which nothing could be read, by bytes; one of them, and why.
+
+    Args:
+        bad: stretches of its files that could not be read, of a `stages.reports.DocumentsReport`.
+    """
+    reasons = {one["file"]: one["reason"] for one in bad if one["offset"] == 0 and one["reason"] in NOTHING_READ}
+    places = {file: uri for file, uri, _ in split.parts if file in reasons}
+    share = sum(size for file, _, size in split.parts if file in reasons) / max(1, split.size)
+    file = next(iter(places), "")
+    return share, (places.get(file, ""), reasons.get(file, ""))
+
+
+def example(split: Split, report: Mapping[str, Any]) -> tuple[str, str]:
+    """The place of the first trouble in a split, and what is wrong there."""
+    trouble = next(iter([*report.get("bad", ()), *report.get("quarantined", ())]), None)
+    if trouble is None:
+        return split.uri, "unreadable"
+    return next((uri for file, uri, _ in split.parts if file == trouble["file"]), split.uri), trouble["reason"]
+
+
+def share_of(sizes: npt.NDArray[np.float64], parts: npt.NDArray[np.float64]) -> float:
+    """The share of parts (0 to 1) of some files of all, by bytes; files of unknown size (NaN) count as the others do on
+    average."""
+    known = ~np.isnan(sizes)
+    weights = np.where(known, sizes, sizes[known].mean() if known.any() else 1.0)
+    return float((weights * parts).sum() / max(1.0, weights.sum()))
+
+
+def reasons_of(reports: list[dict[str, Any]]) -> str:
+    """Reasons why pages of a transform are quarantined, the most frequent ones first."""
+    counts: Counter[str] = Counter()
+    for report in reports:
+        counts.update(report.get("reasons", {}))
+    return "".join(f"; {reason}: {pages:,}" for reason, pages in counts.most_common(3))
