@@ -25,7 +25,7 @@ from stages.extraction.scanning import Scanned, Scanner, Table, groups
 from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
 from stages.kernels.html import text as html_text
 
-VERSION = 17
+VERSION = 18
 _HTML_TO_TEXT = 3
 """Room is made for a byte of text for so many of HTML; more when it is needed."""
 _MUCH_MORE = 3
