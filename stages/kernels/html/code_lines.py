@@ -248,9 +248,9 @@ def stands_alone(data, pos, end, T):  # type: ignore[no-untyped-def]
 @inline_kernel
 def lines_ahead(data, pos, end, tag, sure, T):  # type: ignore[no-untyped-def]
     """Whether the `code` (or `tt`) whose text begins at ``pos`` is several lines that stand alone in their block: `BY_BREAKS`,
-    `BY_BREAKS_ALONE` (no line feed stands in it, so its spaces are its own), `BY_FEEDS`, 0. Two line feeds in it tell so, one if ``sure`` is 1 (its style or class says that it is code), none if it is 2."""
+    `BY_BREAKS_ALONE` (two spaces side by side and no line feed stand in it, so its spaces are its own), `BY_FEEDS`, 0. Two line feeds in it tell so, one if ``sure`` is 1 (its style or class says that it is code), none if it is 2."""
     end = min(end, pos + MAX_LINES)
-    breaks, feeds, waiting, any_text, any_feed = 0, 0, 0, False, False
+    breaks, feeds, waiting, any_text, any_feed, any_run = 0, 0, 0, False, False, False
     while pos < end:
         b = data[pos]
         if b == 60:
@@ -266,6 +266,8 @@ def lines_ahead(data, pos, end, tag, sure, T):  # type: ignore[no-untyped-def]
         elif b == 10:
             any_feed = True
             waiting += any_text
+        elif b == 32:
+            any_run |= data[pos - 1] == 32
         elif not is_space(b):
             feeds += waiting
             waiting, any_text = 0, True
@@ -274,7 +276,7 @@ def lines_ahead(data, pos, end, tag, sure, T):  # type: ignore[no-untyped-def]
         return 0
     if breaks == 0:
         return BY_FEEDS
-    return BY_BREAKS if any_feed else BY_BREAKS_ALONE
+    return BY_BREAKS_ALONE if any_run and not any_feed else BY_BREAKS
 
 
 @inline_kernel
