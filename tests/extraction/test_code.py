@@ -308,3 +308,31 @@ def test_a_line_of_code_that_is_a_number_alone_stays() -> None:
     rows = "<tr><td class=blob-num data-line-number=1></td><td class=blob-code>1</td></tr><tr><td class=blob-num data-line-number=2></td><td class=blob-code>2</td></tr>"
     assert text_of(f"<table class=js-file-line-container>{rows}</table>") == "```\n1\n2\n```"
     assert text_of("<table class=RktBlk><tr><td>5</td></tr><tr><td>x</td></tr></table>") == "```\n5\nx\n```"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"<div class=code>{BROKEN}</div>",
+        f"<div style='font-family: courier new'>{BROKEN}</div>",
+        f"<p style='font: 12px Consolas, serif'>{BROKEN}</p>",
+        f"<p><span style='font-family: Courier New'>{BROKEN}</span></p>",
+        f"<font size=2 face='Courier New'>{BROKEN}</font>",
+        f"<p><code class=editor>{CODE.replace(NL, '<br>')}</code></p>",
+    ],
+)  # fmt: skip
+def test_lines_in_a_font_or_class_for_code_that_read_as_code_are_code(page: str) -> None:
+    assert text_of(f"<p>a</p>{page}<p>b</p>") == f"a\n\n{FENCED}\n\nb"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p style='font-family: Courier New'>Shall I compare thee to a summer day?<br>\nThou art more lovely (and more temperate);</p>",
+        "<div class=example>Street of the mill behind the river (north) 12;<br>\n12345 Some town of that name</div>",
+        "<p><span style='font-family: Georgia'>f(x) = g[y];<br>\nh(x) = {1}</span></p>",
+        "<p><span style='font-family: Courier'>f(x) = g[y];<br>\nh(x) = {1}</span> stands in a sentence</p>",
+    ],
+)  # fmt: skip
+def test_lines_that_read_as_prose_or_stand_in_a_sentence_are_no_code(page: str) -> None:
+    assert "```" not in text_of(f"<p>a</p>{page}<p>b</p>")

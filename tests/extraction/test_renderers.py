@@ -28,6 +28,21 @@ from tests.extraction.test_structure import text_of
         ("<p>On <img class=math src=a.png alt='[-1, 1]'> it is", "On $[-1, 1]$ it is"),
         ("<p>On <img class=math src=a.png alt='(a, b, c, d)'> it is", "On $(a, b, c, d)$ it is"),
         ("<p>On <img class=math src=a.png alt='Two lines'> it is", "On it is"),
+        # an image whose text is TeX, of any class, and one in an element for formulas
+        (r"<p>So <img class=url src=a.png alt='\frac{a}{b}'> and <img src=b.png alt='x = \alpha'> hold", r"So $\frac{a}{b}$ and $x = \alpha$ hold"),
+        (r"<p>So <img src=a.png alt='C:\temp\new_file'> and <img src=b.png alt='in\dir_a'> and <img src=c.png alt='\frac'> and <img src=d.png alt='a_b'> hold", "So and and and hold"),
+        ("<p>So <span class=math><img src=a.svg alt='x^2'></span> and <span class=math><img src=a.svg alt='Figure one'></span> hold", "So $x^2$ and hold"),
+        # dollars with spaces, and escaped ones, in an element for formulas
+        (r"<p>So <span class=tex dir=ltr>$ x+\frac12 $</span> and <span class=math-container>\$V = IR\$</span> hold", r"So $x+\frac12$ and $V = IR$ hold"),
+        ("<p>So <span class=math>$ 5 or $ 6</span> and <span class=math>$ many of the words $</span> hold", "So $ 5 or $ 6 and $ many of the words $ hold"),
+        # WordPress that did not draw, and a document of TeX around a formula (JATS)
+        (r"<p>So $latex \alpha + b$ and $latex E=mc^2$ hold for $5 and $6", r"So $\alpha + b$ and $E=mc^2$ hold for $5 and $6"),
+        ("<p>So <code>$latex x$</code> and $latexmk x$ and $latex without end", "So `$latex x$` and $latexmk x$ and $latex without end"),
+        (r"<p>So <tex-math>\documentclass[12pt]{minimal} \usepackage{amsmath} \setlength{\oddsidemargin}{-69pt} \begin{document}$$x+1$$ \end{document}</tex-math> holds",
+         "So $$x+1$$ holds"),
+        (r"<p>So \documentclass[12pt]{minimal} \usepackage{amsmath} \begin{document} $ x+1 $ \end{document} holds", "So $x+1$ holds"),
+        (r"<pre>\documentclass[12pt]{minimal} \usepackage{amsmath} \begin{document} $x$ \end{document}</pre>",
+         "```\n\\documentclass[12pt]{minimal} \\usepackage{amsmath} \\begin{document} $x$ \\end{document}\n```"),
         # Zhihu: a line that ends is a displayed formula
         (r"<p>So <span class=ztext-math data-tex='E=mc^2\\'>x</span> holds", "So\n$$E=mc^2$$\nholds"),
         (r"<p>So <img src='https://www.zhihu.com/equation?tex=E%3Dmc%5E2%5C%5C' alt='E=mc^2 \\' eeimg=1> holds", "So\n$$E=mc^2$$\nholds"),

@@ -32,11 +32,14 @@ import numpy.typing as npt
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.code_lines import (
+    BY_BREAKS,
     begin_code,
     begin_line,
+    begin_styled_code,
     begins_lines,
     is_code_by_style,
     is_code_of_forum,
+    lines_of_code,
     open_code,
     parted_by_breaks,
 )
@@ -154,7 +157,7 @@ def scan_work() -> npt.NDArray[np.int64]:
 
 
 @inline_kernel
-def begin_named_code(data, tag, found, kinds, after, end, T, W, blocks, nodes, out):  # type: ignore[no-untyped-def]
+def begin_named_code(data, tag, pos, found, kinds, after, end, T, W, blocks, nodes, out):  # type: ignore[no-untyped-def]
     """Begin code in the element just opened, if its class or style says that it is code: its kinds."""
     if W[s.REGION] != 0 or in_code(W):
         return kinds
@@ -163,6 +166,11 @@ def begin_named_code(data, tag, found, kinds, after, end, T, W, blocks, nodes, o
     if kinds & CODE or by_style:
         breaks = parted_by_breaks(data, after, end, T)
         open_code(data, W, nodes, W[s.DEPTH], breaks and not (by_style and not kinds & NAMED), T)
+    elif tag == t.DIV or tag == t.P:
+        lines = lines_of_code(data, pos, after, end, tag, found, kinds, W, T)
+        if lines:
+            open_code(data, W, nodes, W[s.DEPTH], lines == BY_BREAKS, T)
+            kinds |= CODE
     return kinds
 
 
@@ -222,12 +230,14 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 if tag == t.DIV and (kinds | nodes[KINDS, nodes[PARENT, W[s.NODES] - 1]]) & GRID:
                     note_grid(data, kinds, W, nodes)
                 if kinds & (CODE | CODE_WORD) or found & (1 << t.STYLE_ATTR):
-                    kinds = begin_named_code(data, tag, found, kinds, after, end, T, W, blocks, nodes, out)
+                    kinds = begin_named_code(data, tag, pos, found, kinds, after, end, T, W, blocks, nodes, out)
     elif not is_block and (W[s.REGION] == 0 or W[s.REGION] == s.TEX_REGION):
         if (tag == t.SPAN or tag == t.CODE) and in_code(W):
             o = begin_line(data, pos, after, end, tag, found, kinds, W, out, o)
         if tag == t.CODE or tag == t.TT or tag == t.SAMP or tag == t.D_CODE:
             o = begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nodes, out, o)
+        elif tag == t.FONT or (tag == t.SPAN and (found >> t.STYLE_ATTR) & 1):
+            o = begin_styled_code(data, tag, pos, after, end, found, hints, signature, T, W, blocks, nodes, out, o)
         o = start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o)
     if kinds & (LANGUAGE | NAMED) or found & (LANG_ATTRIBUTES | 1 << t.LANG):
         note_language(data, tag, found, kinds, W, T)

@@ -47,7 +47,9 @@ MAX_LINES = 1 << 16
 MAX_AHEAD = 2048
 """Bytes in which the first end of a line must stand, to say what parts the lines."""
 GATSBY = len("gatsby-highlight-code-line")
-BY_BREAKS, BY_FEEDS = 1, 2
+BY_BREAKS, BY_FEEDS, BY_BREAKS_ALONE = 1, 2, 3
+LETTERS_A_SIGN = 12
+"""Letters for each sign of code, at most: prose in a font for code has some 300, code 3 to 10."""
 
 
 @inline_kernel
@@ -246,9 +248,9 @@ def stands_alone(data, pos, end, T):  # type: ignore[no-untyped-def]
 @inline_kernel
 def lines_ahead(data, pos, end, tag, sure, T):  # type: ignore[no-untyped-def]
     """Whether the `code` (or `tt`) whose text begins at ``pos`` is several lines that stand alone in their block: `BY_BREAKS`,
-    `BY_FEEDS`, 0. Two line feeds in it tell so, one if ``sure`` is 1 (its style or class says that it is code), none if it is 2."""
+    `BY_BREAKS_ALONE` (two spaces side by side and no line feed stand in it, so its spaces are its own), `BY_FEEDS`, 0. Two line feeds in it tell so, one if ``sure`` is 1 (its style or class says that it is code), none if it is 2."""
     end = min(end, pos + MAX_LINES)
-    breaks, feeds, waiting, any_text = 0, 0, 0, False
+    breaks, feeds, waiting, any_text, any_feed, any_run = 0, 0, 0, False, False, False
     while pos < end:
         b = data[pos]
         if b == 60:
@@ -262,14 +264,62 @@ def lines_ahead(data, pos, end, tag, sure, T):  # type: ignore[no-untyped-def]
                 return 0
             pos = find_byte(data, after, end, 62)
         elif b == 10:
+            any_feed = True
             waiting += any_text
+        elif b == 32:
+            any_run |= data[pos - 1] == 32
         elif not is_space(b):
             feeds += waiting
             waiting, any_text = 0, True
         pos += 1
     if pos >= end or (breaks == 0 and feeds < 2 - sure) or not stands_alone(data, pos, end, T):
         return 0
-    return BY_BREAKS if breaks else BY_FEEDS
+    if breaks == 0:
+        return BY_FEEDS
+    return BY_BREAKS_ALONE if any_run and not any_feed else BY_BREAKS
+
+
+@inline_kernel
+def reads_as_code(data, pos, end, tag, T):  # type: ignore[no-untyped-def]
+    """Whether one in `LETTERS_A_SIGN` of the letters up to the end tag of ``tag`` is a sign of code, such as brackets, equals signs and semicolons."""
+    letters, signs = 0, 0
+    end = min(end, pos + MAX_LINES)
+    while pos < end:
+        b = data[pos]
+        if b == 60:
+            closing = pos + 1 < end and data[pos + 1] == 47
+            after, other = read_tag_name(data, pos + 1 + closing, end, T)
+            if closing and other == tag:
+                break
+            pos = find_byte(data, after, end, 62)
+        elif b == 38:
+            c = data[pos + 1] | 0x20 if pos + 1 < end else 0
+            signs += c == 108 or c == 103 or c == 97  # &lt; &gt; &amp;
+            stop = min(end, pos + 8)
+            while pos < stop and data[pos] != 59:
+                pos += 1
+        else:
+            letters += 97 <= b | 0x20 <= 122 or b >= 128
+            signs += b in (40, 41, 59, 61, 91, 93, 95, 123, 125, 36, 35, 124, 92, 42, 43)
+        pos += 1
+    return signs * LETTERS_A_SIGN >= letters and signs > 1
+
+
+@inline_kernel
+def lines_of_code(data, pos, after, end, tag, found, kinds, W, T):  # type: ignore[no-untyped-def]
+    """`BY_BREAKS` or `BY_BREAKS_ALONE` if the element whose start tag is ``data[pos:after]`` holds nothing but lines that `br` parts and that read as code, and is of a class for code or
+    in a font for it (``style``, ``face``); else 0."""
+    by_class = kinds & CODE_WORD != 0 and (tag == t.DIV or tag == t.P)
+    if not by_class:
+        if tag == t.FONT:
+            if not is_monospaced(data, pos + 5, after):
+                return 0
+        elif not (found >> t.STYLE_ATTR) & 1 or not is_monospaced(
+            data, W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1]
+        ):
+            return 0
+    lines = lines_ahead(data, after, end, tag, 0, T)
+    return lines if lines & BY_BREAKS and reads_as_code(data, after, end, tag, T) else 0
 
 
 @inline_kernel
@@ -292,8 +342,22 @@ def begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nod
     holder = nodes[PARENT, W[s.STACK_NODES + W[s.DEPTH] - 1]]
     boxed = top == t.DD and nodes[KINDS, holder] & CODE_WORD != 0  # phpBB 3.0
     lines = lines_ahead(data, after, end, tag, 2 if boxed else 1 if is_sure else 0, T)
-    if lines:
-        o = end_block(data, W, blocks, out, o, PARTS)
-        if open_element(W, nodes, t.PRE, hints & HINT_MASK, signature, kinds):
-            W[s.CODE_TAG], W[s.HAS_BREAKS] = tag, lines == BY_BREAKS
+    return open_lines(data, tag, lines, hints, signature, W, blocks, nodes, out, o) if lines else o
+
+
+@inline_kernel
+def open_lines(data, tag, lines, hints, signature, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
+    """Make the inline element just begun a `pre` of its own: next o."""
+    o = end_block(data, W, blocks, out, o, PARTS)
+    if open_element(W, nodes, t.PRE, hints & HINT_MASK, signature, hints >> KIND_SHIFT):
+        W[s.CODE_TAG], W[s.HAS_BREAKS] = tag, lines == BY_BREAKS
     return o
+
+
+@inline_kernel
+def begin_styled_code(data, tag, pos, after, end, found, hints, signature, T, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
+    """At the start tag of a `span` or `font`: make it code if it is first in its block, in a font for code, and its lines read as code. Next o."""
+    if in_code(W) or o > W[s.TEXT] or W[s.REGION] != 0:
+        return o
+    lines = lines_of_code(data, pos, after, end, tag, found, 0, W, T)
+    return open_lines(data, tag, lines, hints, signature, W, blocks, nodes, out, o) if lines else o

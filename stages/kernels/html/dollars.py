@@ -160,6 +160,42 @@ def unwrap_brackets(out, start, stop, in_code):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def names_latex(out, i, stop):  # type: ignore[no-untyped-def]
+    """Whether ``latex`` and a space stand at ``i``: WordPress writes ``$latex x$``."""
+    if i + 7 >= stop or out[i] != 108 or out[i + 1] != 97 or out[i + 2] != 116 or out[i + 3] != 101:
+        return False
+    return out[i + 4] == 120 and out[i + 5] == 32
+
+
+@inline_kernel
+def preamble_before(out, start, o):  # type: ignore[no-untyped-def]
+    """Place of the ``\\documentclass`` of a document that ``\\begin{document}`` begins right before ``o``, within 600 bytes (JATS, ``tex-math``); ``o``: none."""
+    i = o
+    while i > start and is_space(out[i - 1]):
+        i -= 1
+    if i - start < 40 or out[i - 1] != 125 or out[i - 2] != 116 or out[i - 10] != 123 or out[i - 16] != 92:
+        return o
+    if out[i - 9] != 100 or out[i - 15] != 98:
+        return o
+    first = i - 17
+    while first >= max(start, i - 600):
+        if out[first] == 92 and out[first + 1] == 100 and out[first + 2] == 111 and out[first + 9] == 99:
+            return first
+        first -= 1
+    return o
+
+
+@inline_kernel
+def behind_document(out, i, stop):  # type: ignore[no-untyped-def]
+    """Place behind ``\\end{document}`` at ``i``, white space before it aside; ``i``: none."""
+    k = i
+    while k < stop and is_space(out[k]):
+        k += 1
+    is_end = k + 14 <= stop and out[k] == 92 and out[k + 1] == 101 and out[k + 4] == 123 and out[k + 5] == 100
+    return k + 14 if is_end and out[k + 13] == 125 else i
+
+
+@inline_kernel
 def run_of_dollars(out, i, stop):  # type: ignore[no-untyped-def]
     """How many dollars stand at ``i``."""
     first = i
@@ -188,26 +224,39 @@ def shorten_dollars(out, start, stop, in_code):  # type: ignore[no-untyped-def]
     """``$$$x$$$`` in ``out[start:stop]`` becomes ``$x$``, and ``$$$$$$x$$$$$$`` ``$$x$$``: next o.
 
     If TeX may stand between (`holds_formula`), no letter, digit or tick of code before, no letter or digit behind and, of three, no
-    space at the ends. Prices (``$$$-$$$``, ``$$$CASH$$$``) stay. Price: one search for a dollar where there is none, else linear.
+    space at the ends. ``$latex x$`` becomes ``$x$``, and so does a document of TeX around it (`preamble_before`). Prices (``$$$-$$$``, ``$$$CASH$$$``) stay. Price: one search for a dollar where there is none, else linear.
     """
     stop = unwrap_brackets(out, start, stop, in_code)
     i = o = find_byte(out, start, stop, 36)
     while i < stop:
         run = run_of_dollars(out, i, stop)
         last, behind = i + run, o > start and (is_letter(out[o - 1]) or out[o - 1] == 96)
-        end = find_byte(out, last, stop, 36) if run == 3 or run == 6 else stop
+        bare = run == 1 and not in_code and names_latex(out, last, stop)
+        before = preamble_before(out, start, o) if run < 3 and not in_code else o
+        wrapped = before < o
+        end = find_byte(out, last, stop, 36) if bare or wrapped or run == 3 or run == 6 else stop
         closing = run_of_dollars(out, end, stop)
         is_formula = (
             closing == run
             and end > last
             and not behind
             and not (end + run < stop and is_letter(out[end + run]))
-            and (run == 6 or not (is_space(out[last]) or is_space(out[end - 1])))
+            and (bare or wrapped or run == 6 or not (is_space(out[last]) or is_space(out[end - 1])))
         )
-        if is_formula and holds_formula(out, last, end):
+        behind_end = end + closing
+        if is_formula and (bare or wrapped):
+            o = before
+            behind_end = behind_document(out, behind_end, stop) if wrapped else behind_end
+            last += 6 if bare else 0
+            while last < end and is_space(out[last]):
+                last += 1
+            while end > last and is_space(out[end - 1]):
+                end -= 1
+        elif is_formula and holds_formula(out, last, end):
             run, closing = run // 3, run // 3
         else:
             end, closing = last, 0
+            behind_end = last
         for _ in range(run):
             out[o] = 36
             o += 1
@@ -217,7 +266,7 @@ def shorten_dollars(out, start, stop, in_code):  # type: ignore[no-untyped-def]
         for _ in range(closing):
             out[o] = 36
             o += 1
-        i = end + 3 * closing
+        i = behind_end
         last = find_byte(out, i, stop, 36)
         while i < last:
             out[o] = out[i]

@@ -60,7 +60,7 @@ KIND_WORDS: dict[int, str] = {
     # images of formulas
     PICTURE: "mwe-math-fallback-image-inline mwe-math-fallback-image-display tex latex math mathjax ql-img-inline-formula "
     "ql-img-displayed-equation equation_image texrender latex-image formula-image mathtex mimetex tex-image codecogs ltx_math "
-    "latexmathimage mathimg texhtml formula latex-formula inlineformula displayformula numberedequation",
+    "latexmathimage mathimg qtex_url wirisformula texhtml formula latex-formula inlineformula displayformula numberedequation",
     # around the MathML of a formula that pages hide for programs
     SOURCE: "mwe-math-mathml-a11y mwe-math-mathml-inline mwe-math-mathml-display mjx_assistive_mathml katex-mathml "
     "mjx-assistive-mml",

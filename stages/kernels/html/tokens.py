@@ -157,6 +157,7 @@ MATH, MML_MATH, M_MATH, MJX_CONTAINER, MJX_MATH, SUP, SUB, MATH_FIELD, D_MATH, D
         "var",
     ]
 )
+FONT = _N["font"]
 SUMMARY, LEGEND, CENTER, FIELDSET, DIALOG = (_N[n] for n in ["summary", "legend", "center", "fieldset", "dialog"])
 
 ATTRIBUTES = [

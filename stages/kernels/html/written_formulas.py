@@ -307,6 +307,19 @@ def is_pictured(data, start, stop, T, out, o):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def holds_command(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether the text of any image is TeX: a command of two letters or more, first or behind a sign (no folder), and a brace, a script or an equals sign."""
+    any_command, any_sign = False, False
+    for i in range(start, stop - 2):
+        b = data[i]
+        any_sign |= b == 123 or b == 94 or b == 95 or b == 61
+        if b == 92 and 97 <= data[i + 1] | 0x20 <= 122 and 97 <= data[i + 2] | 0x20 <= 122:
+            before = data[i - 1] if i > start else 32
+            any_command |= not (97 <= before | 0x20 <= 122 or before == 58 or before == 92 or before == 46)
+    return any_command and any_sign
+
+
+@inline_kernel
 def is_delimited(data, start, stop):  # type: ignore[no-untyped-def]
     """Whether an attribute begins with a delimiter, and ends with a dollar if it begins with one: no price."""
     while stop > start and is_space(data[stop - 1]):
@@ -351,12 +364,19 @@ def formula_image(data, found, kinds, T, W, nodes, out, o):  # type: ignore[no-u
         return quoted_formula(data, alt, alt_stop, False, T, W, nodes, out, o)
     top = W[s.STACK_NODES + W[s.DEPTH] - 1]
     around = nodes[KINDS, top] | nodes[KINDS, nodes[PARENT, top]]
-    if around & (MATH | FORMULA) and not (has_alt and is_word(data, alt, alt_stop)):
-        kinds |= PICTURE | DISPLAY
+    if not (has_alt and is_word(data, alt, alt_stop)):
+        if W[s.REGION] == s.TEX_REGION:
+            kinds |= PICTURE | (DISPLAY if W[s.TEX_DISPLAY] else 0)
+        elif around & (MATH | FORMULA):
+            kinds |= PICTURE | DISPLAY
     if (
         stop == 0
         and has_alt
-        and ((kinds & PICTURE and is_pictured(data, alt, alt_stop, T, out, o)) or is_delimited(data, alt, alt_stop))
+        and (
+            (kinds & PICTURE and is_pictured(data, alt, alt_stop, T, out, o))
+            or is_delimited(data, alt, alt_stop)
+            or holds_command(data, alt, alt_stop)
+        )
     ):
         start, stop = alt, alt_stop
     if stop == 0 and (found >> t.SRC) & 1:
@@ -379,6 +399,25 @@ def opens_formula(out, i, start):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def inside_dollars(out, start, stop):  # type: ignore[no-untyped-def]
+    """(start, stop) of TeX between dollars that a reader would not take for its delimiters, ``$ x $`` and ``\\$x\\$``; (0, 0): other text."""
+    escaped = out[start] == 92 and out[start + 1] == 36
+    first, last = start + 1 + escaped, stop - 1 - escaped
+    if last <= first or out[first - 1] != 36 or out[stop - 1] != 36 or (escaped and out[last] != 92):
+        return 0, 0
+    if not escaped and out[first] != 32 and out[last - 1] != 32:
+        return 0, 0
+    while first < last and out[first] == 32:
+        first += 1
+    while last > first and out[last - 1] == 32:
+        last -= 1
+    for i in range(first, last):
+        if out[i] == 36:
+            return 0, 0
+    return first, last
+
+
+@inline_kernel
 def end_tex(W, out, o, sure, display):  # type: ignore[no-untyped-def]
     """The end of an element whose text may be bare TeX: next o."""
     start = W[s.REGION_FROM]
@@ -389,7 +428,15 @@ def end_tex(W, out, o, sure, display):  # type: ignore[no-untyped-def]
     stop = o
     while stop > start and is_space(out[stop - 1]):
         stop -= 1
-    if start >= stop or begins_with_delimiter(out, start, stop) or W[s.MATH_TO] > start:
+    if start >= stop or W[s.MATH_TO] > start:
+        return o
+    first, last = inside_dollars(out, start, stop) if stop - start > 4 else (0, 0)
+    if first < last and (sure or tex.looks_like_tex(out, first, last)):
+        shift = max(0, start + 3 - first)
+        for i in range(last - 1, first - 1, -1):
+            out[i + shift] = out[i]
+        return put_dollars(W, out, start, first + shift, last + shift, display, FROM_ATTRIBUTE)
+    if begins_with_delimiter(out, start, stop):
         return o
     for i in range(start, stop):
         if out[i] == 36 or (i + 1 < stop and out[i] == 92 and opens_formula(out, i, start)):
