@@ -2,10 +2,10 @@
 
 Pages of before the bidirectional algorithm have each line from left to right as it looks; the charset ``iso-8859-8``
 says so to browsers, and nothing else does (Encoding Standard: ``iso-8859-8-i`` is the same letters as read). Many pages
-declare it and are as read, so the letters decide: five of Hebrew have a form of their own at the end of a word, which
-in visual order stands at its beginning. Lines are put in order as those of PDFs are; what the extractor writes before
-them (marks and numbers of items, headings, quotations) stays there. Titles, which many pages have as read, likewise by
-their own final letters, and without such as the text.
+declare it and are as read, and ``charset`` has one name for both, so the letters decide: five of Hebrew have a form of
+their own at the end of a word, which in visual order stands at its beginning. Lines are put in order as those of PDFs
+are; what the extractor writes before them (marks and numbers of items, headings, quotations) stays there. Titles, which
+many pages have as read, likewise by their own final letters, and without such as the text.
 
 Price: nothing for pages of other charsets.
 """
