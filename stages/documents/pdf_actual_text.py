@@ -270,7 +270,7 @@ def _once(items: list[_Item]) -> list[_Item]:
     for item in items:
         x0, x1, y0, y1 = item.box
         x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        step = max(TWICE * item.size, 0.1)
+        step = max(0.001, TWICE * item.size)
         column, row = math.floor(x / step / 2), math.floor(y / step / 2)
         beside, over = round(x / step / 2) * 2 - column - 1, round(y / step / 2) * 2 - row - 1
         squares = [(item.text, i, j) for i in (column, beside) for j in (row, over)]
