@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pipeline.api import load
 from tests.documents.test_pdf import ENCRYPTED, document, typst
+from tests.documents.test_pdf_actual_text import body_of, clusters, written
 from tests.support.archives import record
 
 FILES = 10
@@ -46,6 +47,7 @@ def seeds() -> list[bytes]:
         b'#link("https://a.example")[b] #rect(fill: gradient.linear(red, blue))\n#lorem(20)',
     )
     plain = [typst.compile(shape) for shape in shapes]
+    plain.append(body_of(written(clusters([["हि", "न्दी"], ["भा", "षा"]] * 8, 20, 200))))
     return [*plain, *map(inflated, plain), document(1, count=3)[0], ENCRYPTED]
 
 

@@ -7,32 +7,48 @@ that stands higher, and puts a space where the other glyphs are. So such a page 
 of its content: a cluster is one character of several letters, as wide as all of its glyphs; a space is where the file
 has one, or where a gap is as wide as one; a line ends where the baseline moves by half an em.
 
-Only where a cluster has letters from U+0590 on; ligatures of Latin text need none of this. Price: some microseconds an
-object, and nothing for pages of Latin, Greek and Cyrillic. Limits: pages with text inside forms or turned text, or with
-stated text of more than `LONGEST` characters, are read as PDFium has them.
+What is drawn twice at one place (shadows, outlines) is said once. Only where a cluster has letters of Hebrew, Arabic,
+the scripts of India and South-East Asia and their like (`CLUSTERED`); ligatures of Latin text, and the dashes, signs
+and expansions that Word, InDesign and LaTeX state, need none of this. Price: some 15 microseconds a cluster, and a
+look at the characters of a page without such letters. Limits: pages with text inside forms or turned text, with stated
+text of more than `LONGEST` characters or marks nested deeper than `DEEPEST` are read as PDFium has them.
 """
 
 from __future__ import annotations
 
 import ctypes
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from stages.extraction.pdf_lines import Box, Characters, turns
+from stages.extraction.pdf_right_to_left import runs_right_to_left
 
-FIRST = 0x590
-"""Scripts from here on have clusters that need it."""
+CLUSTERED = re.compile(
+    "[\u0590-\u1cff\ua800-\uabff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00011fff\U0001e000-\U0001e95f]"
+)
+"""Letters of scripts whose clusters need it: Hebrew to Vedic, and those beside and beyond."""
 LONGEST = 64
+"""Characters of a cluster."""
+DEEPEST = 64
+"""Marks around an object."""
 SPACE_WIDTH = 0.25
 """Widths of an em that a space takes up which PDFium gives none."""
 LEAST_GAP = 0.2
 """Widths of an em of a gap that is a space without one."""
 NEXT_LINE = 0.5
 """Widths of an em by which the baseline moves where a line ends."""
+TWICE = 0.12
+"""Widths of an em within which the same character stands again if it is drawn twice: a shadow, an outline."""
 _TEXT_OBJECT = 1
 _LINE_ENDS = (0, 10, 13)
 _SPACES = (0x20, 0xA0)
+_UNSEEN = re.compile("\x1b[^\x1b]*\x1b|[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+"""Names of languages inside a text (ISO 32000, 7.9.2.2), and what is no character."""
+_ROOM = 4 * LONGEST + 64
+"""Bytes of what is not too long."""
+_TOO_LONG = "\ufffd" * (LONGEST + 1)
 
 
 @dataclass
@@ -91,17 +107,17 @@ def with_clusters(page: Any, found: Numbered, most: int) -> Characters:
         most: characters; a page that has so many or more is read as PDFium has it.
     """
     codes = found.codes()
-    if len(codes) >= most or not any(code >= FIRST for code in codes):
+    if len(codes) >= most or not CLUSTERED.search("".join(chr(code) for code in set(codes) if code > 0)):
         return found
     objects = _objects(page, found)
-    if objects is None or not any(part.text and max(map(ord, part.text)) >= FIRST for part in objects):
+    if objects is None or not any(part.text and CLUSTERED.search(part.text) for part in objects):
         return found
     if sum(len(part.text or "") for part in objects) >= most:
         return found
     if not _give_characters(objects, found, codes):
         return found
     items = [item for part in objects for item in _items(part, found, codes)]
-    return Clustered(_in_lines(items), found)
+    return Clustered(_in_lines(_once(items)), found)
 
 
 # Objects of a page
@@ -149,6 +165,8 @@ def _objects(page: Any, found: Numbered) -> list[_Object] | None:
         if mark and mark == last:
             part = parts[-1]
             part.addresses.append(address)
+            if part.area and abs(origin[1] - part.origin[1]) > em:
+                continue  # a word over two lines stands where it begins
             part.box = _around(part.box, box) if part.area else box
             if area > part.area:
                 part.area, part.origin = area, origin
@@ -163,8 +181,12 @@ def _around(one: Box, other: Box) -> Box:
 
 
 def _stated(raw: Any, one: Any, known: dict[int, str | None]) -> tuple[int, str | None]:
-    """(the address of the mark, the text) of the innermost mark that states one; (0, None) where none does."""
-    for number in reversed(range(raw.FPDFPageObj_CountMarks(one))):
+    """(the address of the mark, the text) of the outermost mark that states one, which stands for all that is in it
+    (ISO 32000, 14.9.4); (0, None) where none does."""
+    count = raw.FPDFPageObj_CountMarks(one)
+    if count > DEEPEST:
+        return 0, _TOO_LONG
+    for number in range(count):
         mark = raw.FPDFPageObj_GetMark(one, number)
         if not mark:
             continue
@@ -178,15 +200,17 @@ def _stated(raw: Any, one: Any, known: dict[int, str | None]) -> tuple[int, str 
 
 def _actual_text(raw: Any, mark: Any) -> str | None:
     """The value of ``ActualText``: PDFium's own function for strings reads UTF-16 as UTF-8."""
-    size = ctypes.c_ulong()
-    if not raw.FPDFPageObjMark_GetParamBlobValue(mark, b"ActualText", None, 0, size):
+    size, data = ctypes.c_ulong(), (ctypes.c_ubyte * _ROOM)()
+    if not raw.FPDFPageObjMark_GetParamBlobValue(mark, b"ActualText", data, _ROOM, size):
         return None
-    data = (ctypes.c_ubyte * max(size.value, 1))()
-    raw.FPDFPageObjMark_GetParamBlobValue(mark, b"ActualText", data, size.value, size)
+    if size.value > _ROOM:
+        return _TOO_LONG
     value = bytes(data)[: size.value]
     if value.startswith(b"\xfe\xff"):
-        return value[2:].decode("utf-16-be", "replace").rstrip("\0")
-    return value.decode("utf-8-sig", "replace") if value.startswith(b"\xef\xbb\xbf") else value.decode("latin-1")
+        text = value[2:].decode("utf-16-be", "replace")
+    else:
+        text = value.decode("utf-8-sig", "replace") if value.startswith(b"\xef\xbb\xbf") else value.decode("latin-1")
+    return _UNSEEN.sub("", text)
 
 
 def _give_characters(objects: list[_Object], found: Numbered, codes: list[int]) -> bool:
@@ -210,7 +234,7 @@ def _give_characters(objects: list[_Object], found: Numbered, codes: list[int]) 
 
 def _items(part: _Object, found: Numbered, codes: list[int]) -> list[_Item]:
     if part.text is not None:
-        return [_Item(part.text, part.box, part.origin, part.size)] if part.text else []
+        return _cluster(part, part.text)
     if not part.indices:  # a space, which PDFium leaves out
         return [_space(part.origin, part.box, part.size)] if part.area == 0 else []
     items = []
@@ -221,6 +245,41 @@ def _items(part: _Object, found: Numbered, codes: list[int]) -> list[_Item]:
         elif box is not None and codes[index] > 0:
             items.append(_Item(chr(codes[index]), box, origin, found.size(index), index))
     return items
+
+
+def _cluster(part: _Object, text: str) -> list[_Item]:
+    """What a cluster says, and spaces around it if it has such."""
+    x0, x1, *_ = part.box
+    y, width = part.origin[1], SPACE_WIDTH * part.size
+    word = " ".join(text.split())
+    if not word:
+        return [_space((x0, y), part.box, part.size)] if text else []
+    before, behind = _space((x0 - width, y), part.box, part.size), _space((x1, y), part.box, part.size)
+    if runs_right_to_left(ord(word[0])):
+        before, behind = behind, before
+    if len(word) > 1:
+        word = word.lstrip("\xad ") or word  # alone it is the hyphen of a line
+    item = _Item(word, part.box, part.origin, part.size)
+    return [before] * text[0].isspace() + [item] + [behind] * text[-1].isspace()
+
+
+def _once(items: list[_Item]) -> list[_Item]:
+    """Items without those that stand again where the same one stands; looked for in squares of two steps a side."""
+    known: dict[tuple[str, int, int], list[tuple[float, float]]] = {}
+    found = []
+    for item in items:
+        x0, x1, y0, y1 = item.box
+        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        step = max(0.001, TWICE * item.size)
+        column, row = math.floor(x / step / 2), math.floor(y / step / 2)
+        beside, over = round(x / step / 2) * 2 - column - 1, round(y / step / 2) * 2 - row - 1
+        squares = [(item.text, i, j) for i in (column, beside) for j in (row, over)]
+        near = (place for square in squares if square in known for place in known[square])
+        if any(abs(x - at_x) < step and abs(y - at_y) < step for at_x, at_y in near):
+            continue
+        known.setdefault(squares[0], []).append((x, y))
+        found.append(item)
+    return found
 
 
 def _space(origin: tuple[float, float], box: Box, size: float) -> _Item:

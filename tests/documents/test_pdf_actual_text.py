@@ -17,7 +17,8 @@ WIDTH = 6
 """Points that an x of 12 points moves on."""
 
 
-def of(content: str, tmp_path: Path) -> str:
+def body_of(content: str) -> bytes:
+    """A PDF of one page."""
     packed = zlib.compress(content.encode())
     objects = (
         b"<</Type/Catalog/Pages 2 0 R>>",
@@ -27,8 +28,11 @@ def of(content: str, tmp_path: Path) -> str:
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
     )
     body = b"".join(b"%d 0 obj%b\nendobj\n" % (number, one) for number, one in enumerate(objects, 1))
-    body = b"%PDF-1.4\n" + body + b"trailer<</Size 6/Root 1 0 R>>\n%%EOF\n"
-    one = record(body, http="Content-Type: application/pdf", url="https://mills.example/a.pdf")
+    return b"%PDF-1.4\n" + body + b"trailer<</Size 6/Root 1 0 R>>\n%%EOF\n"
+
+
+def of(content: str, tmp_path: Path) -> str:
+    one = record(body_of(content), http="Content-Type: application/pdf", url="https://mills.example/a.pdf")
     [row], _ = read(write(tmp_path / "a.warc.gz", [one]), text_types=["application/pdf"])
     return str(row["text"])
 
@@ -113,3 +117,69 @@ def test_latin_clusters_and_texts_of_whole_lines_are_left_to_the_library(tmp_pat
     long = "ที่นี่" * 20
     assert of(written(cluster(long, (20, 200))), tmp_path) == long
     assert len(long) > 64 < pdf.MAX_CHARACTERS
+
+
+LATER = "".join(cluster(text, (20 + 6 * number, 120)) for number, text in enumerate(["च", "क्की", "च", "ल", "ती"]))
+SAID_LATER = "\n\nचक्कीचलती"
+
+
+def test_what_is_drawn_twice_is_said_once(tmp_path: Path) -> None:
+    """Shadows and outlines draw a whole line again, a little beside."""
+    words = [["हि", "न्दी"], ["भा", "षा"]]
+    content = clusters(words, 20.6, 199.4) + clusters(words, 20, 200)
+    assert of(written(content), tmp_path) == "हिन्दी भाषा"
+
+
+def test_the_same_letter_beside_another_is_no_shadow(tmp_path: Path) -> None:
+    thin = "".join(cluster(text, (20 + 3 * number, 200)) for number, text in enumerate(["हि", "।", "।", "।"]))
+    assert of(written(thin + LATER), tmp_path) == "हि।।।" + SAID_LATER
+
+
+def test_a_mark_inside_another_is_part_of_it(tmp_path: Path) -> None:
+    """The outermost text stands for all that is in it, and is said once."""
+    inner = cluster("x", (26, 200))
+    whole = cluster("हि", (20, 200)).replace("EMC ", inner + glyph(32, 200) + "EMC ")
+    assert of(written(whole + cluster("न्दी", (38, 200)) + LATER), tmp_path) == "हिन्दी" + SAID_LATER
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        (" हि", "मि हिल"),
+        ("हि ", "मिहि ल"),
+        ("\u00a0ि", "मि िल"),
+        ("हि\0", "मिहिल"),
+        ("\0\1हि", "मिहिल"),
+        ("\u00adहि", "मिहिल"),
+        ("\u001bhi\u001bहि", "मिहिल"),
+        ("हि\nन्दी", "मिहि न्दील"),
+        (" ", "मि ल"),
+        ("", "मि ल"),
+    ],
+)
+def test_spaces_and_controls_around_a_stated_text_hide_nothing_of_it(stated: str, said: str, tmp_path: Path) -> None:
+    content = cluster("मि", (20, 200)) + cluster(stated, (26, 200)) + cluster("ल", (32, 200))
+    assert of(written(content + LATER), tmp_path) == said + SAID_LATER
+
+
+def test_a_word_over_two_lines_stands_where_it_begins(tmp_path: Path) -> None:
+    content = cluster("हि", (20, 200)) + cluster("न्दी", (26, 200), (20, 180)) + cluster("भा", (26, 180))
+    assert of(written(content + LATER), tmp_path).split() == ["हिन्दी", "भा", *SAID_LATER.split()]
+
+
+@pytest.mark.parametrize("stated", ["\u2014", "\u2022", "\u00ad", "\U0001d465", "\U0001f600", "\u1ec7", "\u201c"])
+def test_dashes_signs_and_formulas_that_a_page_states_are_left_to_the_library(
+    stated: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Word, InDesign and LaTeX state them: of two columns, PDFium knows where a line ends."""
+    content = glyph(20, 200, "mill and ") + cluster(stated, (60, 200)) + glyph(66, 200, " wheel")
+    said = of(written(content), tmp_path)
+    monkeypatch.setattr(pdf, "with_clusters", lambda page, found, most: found)
+    assert of(written(content), tmp_path) == said
+
+
+def test_marks_nested_without_end_and_texts_without_end_take_no_time(tmp_path: Path) -> None:
+    deep = "/Span BMC " * 2000 + cluster("हि", (20, 200)) + "EMC " * 2000
+    assert SAID_LATER.strip() in of(written(deep + LATER), tmp_path)
+    huge = cluster("हि" * 100_000, (20, 200))
+    assert SAID_LATER.strip() in of(written(huge + LATER), tmp_path)
