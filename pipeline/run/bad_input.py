@@ -17,6 +17,7 @@ from pipeline.errors import RunError
 from pipeline.recipe import Recipe
 from pipeline.run.product import Product
 from pipeline.run.steps import Steps
+from pipeline.terminal import safe_line
 from stages.contract import Split
 from stages.formats.listing import LISTED
 from stages.reports import with_advice
@@ -57,9 +58,10 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
             number = int(np.flatnonzero(mine & (unread > 0 if of_files else held > 0))[0])
             place, reason = example(steps.splits[number], steps.report(documents.addresses[number]), of_files)
             what = "files of which nothing could be read, by bytes" if of_files else "quarantined records"
+            shown = f"{safe_line(place)}: {with_advice(reason)}"
             share, limit = told_apart(worst, limits.max_bad_fraction)
             raise RunError(
-                f"{title}: {share} of its input is bad ({what}; for example {place}: {with_advice(reason)}"
+                f"{title}: {share} of its input is bad ({what}; for example {shown}"
                 f"{reasons_of([facts[int(number)] for number in np.flatnonzero(mine)])}), above"
                 f" run.max_bad_fraction = {limit}; `gristmill status` lists the files"
             )
