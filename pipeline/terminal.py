@@ -29,6 +29,11 @@ def safe(text: str) -> str:
     return untrusted.passage(text, len(text))
 
 
+def safe_line(text: str) -> str:
+    """Names of files and tasks inside a line: no line end in them begins another."""
+    return untrusted.whole_line(text)
+
+
 class Safe(io.TextIOBase):
     """A stream that makes safe what is written to it."""
 
@@ -52,6 +57,11 @@ def errors() -> Any:
     return Safe(sys.stderr)
 
 
+def unprinted(error: OSError) -> str:
+    """What is said of a result that standard output does not take."""
+    return f"standard output cannot be written: {error.strerror}; look at what it goes to"
+
+
 @contextmanager
 def _result() -> Iterator[None]:
     """Raises OutputError where standard output cannot be written: no file of a root is to blame."""
@@ -60,7 +70,7 @@ def _result() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"standard output cannot be written: {error.strerror}; look at what it goes to") from error
+        raise OutputError(unprinted(error)) from error
 
 
 def show(text: str, end: str = "\n") -> None:

@@ -20,14 +20,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Any, BinaryIO, ClassVar, Protocol, TypeVar, Union, get_args, get_origin, overload
+from typing import Annotated, Any, BinaryIO, ClassVar, Protocol, TypeVar, Union, get_args, get_origin, overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
@@ -37,6 +39,16 @@ from pydantic import (
 from stages.reports import DocumentsReport
 
 T = TypeVar("T")
+
+
+def _whole_above_one(gpus: float) -> float:
+    if (gpus > 1 and gpus != int(gpus)) or 0 < gpus < 0.0001:
+        raise ValueError(f"expected a whole number of GPUs, or a share of one from 0.0001 on, found {gpus:g}")
+    return gpus
+
+
+Gpus = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_whole_above_one)]
+"""GPUs of a task as Ray reserves them: a share of one, or whole ones."""
 
 
 class Each(Sequence[T]):

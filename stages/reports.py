@@ -29,6 +29,14 @@ class Place(TypedDict):
     """Number of the line from 1, in files of lines."""
 
 
+class Unread(TypedDict):
+    """Small files of a group of which nothing could be read: bad or quarantined from end to end."""
+
+    files: int
+    bytes: int
+    first: Place
+
+
 class Indexed(TypedDict):
     """Cost of reading records by an index at the place where they lie: ``bytes_used`` are the records' own."""
 
@@ -70,6 +78,8 @@ class DocumentsReport(TypedDict):
     num_quarantined: NotRequired[int]
     bad: list[Place]
     num_bad: NotRequired[int]
+    unread: NotRequired[Unread]
+    """Of a split that reads many files, where there are such."""
     content_types: NotRequired[dict[str, int]]
     notes: NotRequired[dict[str, int]]
     indexed: NotRequired[Indexed]

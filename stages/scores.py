@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
-from stages.contract import StageParams, Store
+from stages.contract import Gpus, StageParams, Store
 from stages.formats.file_states import check_digests, is_file
 from stages.rules import own_functions
 
@@ -41,7 +41,7 @@ class Scorer(StageParams):
     params: dict[str, Any] = Field(default={})
     """Its arguments by name. Text with a known suffix, or with a slash and below a folder that is there, is a path,
     relative to the mixture file; so is any that begins with ``./``."""
-    gpus: float = Field(default=0, ge=0)
+    gpus: Gpus = 0
     """GPUs a process reserves; 0.25: four share one."""
     memory: int = Field(default=2 << 30, ge=1)
     """Bytes of memory a process reserves."""

@@ -15,6 +15,7 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.store import facts
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
+from pipeline.terminal import safe_line
 from stages.reports import with_advice
 
 SHOWN = 20
@@ -108,7 +109,7 @@ def troubles(snapshot: snapshots.Snapshot) -> list[str]:
         for kind in ("quarantined", "bad"):
             for trouble in entry.report[kind]:
                 if len(lines) < SHOWN:
-                    where = f"{entry.report['source']}/{trouble['file']} at {trouble['offset']}"
+                    where = f"{entry.report['source']}/{safe_line(trouble['file'])} at {trouble['offset']}"
                     lines.append(f"{kind}: {where}: {with_advice(trouble['reason'])}")
                 else:
                     more += 1

@@ -81,11 +81,19 @@ class Group(click.Group):
                     terminal.tell(trace)
             sys.exit(_say(str(error), error.exit_code))
         except Exception as error:  # noqa: BLE001 - the last place where an error can become one line
+            if isinstance(error, OSError) and _of_click(error):
+                sys.exit(_say(terminal.unprinted(error), 1))
             if debug:
                 traceback.print_exc(file=terminal.errors())
             kind = "" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: "
             hint = "" if debug else " (--debug shows where)"
             sys.exit(_say(f"{kind}{one_line(error)}{hint}", 1))
+
+
+def _of_click(error: OSError) -> bool:
+    """Whether click itself could not print: ``--help``, ``--version``."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames[-1].f_globals["__name__"] == "click.utils")
 
 
 def _say(message: str, code: int) -> int:

@@ -29,6 +29,7 @@ from pipeline.engine.process import give_back_memory
 from pipeline.errors import RunError, one_line
 from pipeline.store.sinks import Checksum
 from pipeline.store.storage import Store
+from pipeline.terminal import safe_line
 from stages.contract import Task
 from stages.formats import retries
 from stages.seal import DamagedFile
@@ -124,7 +125,7 @@ class TasksFailed(RunError):
     """Some tasks of a wave failed. ``traces`` holds their tracebacks."""
 
     def __init__(self, wave: str, failures: list[tuple[Task, Outcome]]) -> None:
-        lines = [f"{outcome.damaged or task.label}: {outcome.message}" for task, outcome in failures]
+        lines = [f"{outcome.damaged or safe_line(task.label)}: {outcome.message}" for task, outcome in failures]
         shown = "; ".join(lines[:3]) + (f"; and {len(lines) - 3} more" if len(lines) > 3 else "")
         super().__init__(f"{wave}: {shown}")
         self.traces = [outcome.trace for _, outcome in failures if outcome.trace]
@@ -271,10 +272,10 @@ class Scheduler:
                         outcome = replace(outcome, message=outcome.message + needs_more(outcome.asked))
                     failures.append((task, outcome))
                     why = f"{outcome.damaged} is damaged: {outcome.message}" if outcome.damaged else outcome.message
-                    self._say(f"{wave}: {task.label} failed: {why}")
+                    self._say(f"{wave}: {safe_line(task.label)} failed: {why}")
                     continue
                 self.retries += 1
-                self._say(f"{wave}: {task.label} is run again: {outcome.message}")
+                self._say(f"{wave}: {safe_line(task.label)} is run again: {outcome.message}")
                 if outcome.kind != "node":
                     crashes[outcome.index] += 1
                 again[outcome.index] = changed(task, outcome.kind, crashes[outcome.index])

@@ -35,6 +35,7 @@ from stages import (
 from stages.contract import Split
 from stages.documents import derived
 from stages.formats import file_states
+from stages.formats.locations import is_uri
 from stages.kept import buckets
 from stages.rules import url_lists
 from stages.rules.contamination import Benchmarks
@@ -156,7 +157,10 @@ class Recipe:
 
     def _token_counts(self, source: str) -> Fingerprint:
         upstream = (self.fingerprint("documents", source).hex,)
-        identity = token_counts.identity(self.sections["token_counts"])
+        section = self.sections["token_counts"]
+        identity = token_counts.identity(section)
+        if is_uri(section.tokenizer):
+            self._digests["token_counts", source][section.tokenizer] = identity["tokenizer"]["sha256"]
         return Fingerprint("token_counts", token_counts.VERSION, {}, identity, upstream)
 
     def contamination(self) -> Fingerprint | None:

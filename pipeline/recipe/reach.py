@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow.compute as pc
 
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.yaml_file import Key, YamlFile
 from pipeline.store.storage import Store
+from stages.report.untrusted import line
 from stages.schemas import GRID_MARK, label_column
 
 SHOWN = 4
@@ -23,6 +24,16 @@ LABELS = 8
 """Labels that are named."""
 LABEL_FILES = 256
 """Files in which they are looked for."""
+LETTERS = 60
+"""Letters of a label or name that are shown, on one line: labels of carried columns are any text."""
+
+
+class Labels(NamedTuple):
+    """Pages by label of a labeller, of the first ``files``; ``whole``: there are no others."""
+
+    counts: Counter[str]
+    files: int
+    whole: bool
 
 
 def check_reach(
@@ -87,7 +98,7 @@ def empty_domains(
     recipe: Recipe,
     lacking: Iterable[str],
     reports: Iterable[Mapping[str, Any]],
-    labels: Callable[[str], Counter[str]],
+    labels: Callable[[str], Labels],
 ) -> list[str]:
     """The reasons and domains that took the pages of each domain that has none, a sentence each.
 
@@ -99,18 +110,16 @@ def empty_domains(
     return [f"domain {name!r} has no page: {_taken(recipe, name, groups, labels)}" for name in sorted(lacking)]
 
 
-def labels_there(store: Store, files: Sequence[str], labeller: str) -> Counter[str]:
+def labels_there(store: Store, files: Sequence[str], labeller: str) -> Labels:
     """Pages by label of a labeller, of the first `LABEL_FILES` files of `labels`."""
     counts = Counter[str]()
     for file in files[:LABEL_FILES]:
         column = store.read_table(file, [label_column(labeller)]).column(0)
         counts.update({row["values"]: row["counts"] for row in pc.value_counts(column.drop_null()).to_pylist()})
-    return counts
+    return Labels(counts, min(len(files), LABEL_FILES), len(files) <= LABEL_FILES)
 
 
-def _taken(
-    recipe: Recipe, name: str, groups: Sequence[Mapping[str, Any]], labels: Callable[[str], Counter[str]]
-) -> str:
+def _taken(recipe: Recipe, name: str, groups: Sequence[Mapping[str, Any]], labels: Callable[[str], Labels]) -> str:
     domain = recipe.domains[name]
     before = set(list(recipe.domains)[: list(recipe.domains).index(name)])
     reasons, taken, dropped, others = Counter[str](), Counter[str](), Counter[str](), 0
@@ -138,14 +147,17 @@ def _taken(
     return "no page of its sources and languages was read"
 
 
-def _labels_there(domain: Any, labels: Callable[[str], Counter[str]]) -> str:
+def _labels_there(domain: Any, labels: Callable[[str], Labels]) -> str:
     """The labels that pages have, of each labeller whose labels a domain asks for and no page has."""
     parts = []
     for labeller, asked in domain.labels.items():
         found = labels(labeller)
-        if not set(asked) & set(found):
-            there = _listed(found, LABELS) if found else "none"
-            parts.append(f" (no page has a label {' or '.join(asked)} of {labeller!r}; there are {there})")
+        if not set(asked) & set(found.counts):
+            there = _listed(found.counts, LABELS) if found.counts else "none"
+            names = [line(name, LETTERS) for name in asked[:LABELS]]
+            names += [f"{len(asked) - LABELS:,} others"] if len(asked) > LABELS else []
+            pages = "page" if found.whole else f"page of the first {found.files} files"
+            parts.append(f" (no {pages} has a label {' or '.join(names)} of {labeller!r}; there are {there})")
     return "".join(parts)
 
 
@@ -156,6 +168,6 @@ def _conditions(domain: Any) -> str:
 
 
 def _listed(counts: Counter[str], shown: int = SHOWN) -> str:
-    most = [f"{name} ({pages:,})" for name, pages in counts.most_common(shown)]
+    most = [f"{line(name, LETTERS)} ({pages:,})" for name, pages in counts.most_common(shown)]
     rest = counts.total() - sum(pages for _, pages in counts.most_common(shown))
     return ", ".join(most) + (f" and others ({rest:,})" if rest else "")

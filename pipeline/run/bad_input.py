@@ -17,14 +17,13 @@ from pipeline.errors import RunError
 from pipeline.recipe import Recipe
 from pipeline.run.product import Product
 from pipeline.run.steps import Steps
+from pipeline.terminal import safe_line
 from stages.contract import Split
 from stages.formats.listing import LISTED
 from stages.reports import with_advice
 
 MISSING = "missing_file"
 """The reason of a file that is gone, with ``missing: skip``: passed over, and not bad."""
-NOTHING_READ = frozenset({"not_parquet", "not_arrow", "no_record_head", "no_records"})
-"""Reasons, at the start of a file, for which no record of it was read."""
 
 
 def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
@@ -38,19 +37,15 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
     rows, records, held = (facts.numbers(key) for key in ("rows", "records", "num_quarantined"))
     bad = np.array([bool(bad) for bad in facts.column("bad")], bool)
     unread = np.where(records == 0, bad, held == records).astype(np.float64)
+    grouped = np.fromiter((split.unit == "files" for split in steps.splits), np.bool_, len(steps.splits))
     listed = np.fromiter((split.etag == LISTED for split in steps.splits), np.bool_, len(steps.splits))
     sizes = np.fromiter((split.size for split in steps.splits), np.float64, len(steps.splits))
     sizes[listed] = np.nan
-    grouped = np.fromiter((split.unit == "files" for split in steps.splits), np.bool_, len(steps.splits))
+    unread[grouped] = facts.numbers("unread_bytes")[grouped] / np.maximum(1, sizes[grouped])
     gone = (unread == 1) & listed & (records == 0)  # perhaps, where those are passed over
-    asked = [*map(int, np.flatnonzero(gone | (grouped & bad & (unread < 1))))]
-    found = steps.reports([documents.addresses[number] for number in asked])
-    examples: dict[int, tuple[str, str]] = {}
-    for number, report in zip(asked, found, strict=True):
-        if gone[number]:
-            unread[number] = float(any(one["reason"] != MISSING for one in report["bad"]))
-        else:
-            unread[number], examples[number] = unread_part(steps.splits[number], report["bad"])
+    asked = [*map(int, np.flatnonzero(gone))]
+    for number, report in zip(asked, steps.reports([documents.addresses[number] for number in asked]), strict=True):
+        unread[number] = float(any(one["reason"] != MISSING for one in report["bad"]))
     sources = np.array([split.source for split in steps.splits], object)
     for source in sorted(recipe.sources):
         title = f"transform {source}" if source in recipe.transforms() else f"source {source}"
@@ -61,17 +56,18 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
         if worst > limits.max_bad_fraction:
             of_files = unreadable >= quarantined
             number = int(np.flatnonzero(mine & (unread > 0 if of_files else held > 0))[0])
-            place, reason = examples.get(number) or ("", "")
-            if not of_files or not place:
-                place, reason = example(steps.splits[number], steps.report(documents.addresses[number]))
+            place, reason = example(steps.splits[number], steps.report(documents.addresses[number]), of_files)
             what = "files of which nothing could be read, by bytes" if of_files else "quarantined records"
+            shown = f"{safe_line(place)}: {with_advice(reason)}"
+            share, limit = told_apart(worst, limits.max_bad_fraction)
             raise RunError(
-                f"{title}: {worst:.2%} of its input is bad ({what}; for example {place}: {with_advice(reason)}"
+                f"{title}: {share} of its input is bad ({what}; for example {shown}"
                 f"{reasons_of([facts[int(number)] for number in np.flatnonzero(mine)])}), above"
-                f" run.max_bad_fraction = {limits.max_bad_fraction:.2%}; `gristmill status` lists the files"
+                f" run.max_bad_fraction = {limit}; `gristmill status` lists the files"
             )
         if not rows[mine].any() and source not in limits.allow_empty:
-            files = "file" if mine.sum() == 1 else f"{int(mine.sum())} files"
+            count = count_files(split for split in steps.splits if split.source == source)
+            files = "file" if count == 1 else f"{count:,} files"
             raise RunError(
                 f"{title}: no document in its {files};"
                 f" check {'`inputs`' if source in recipe.transforms() else '`paths` and `format`'}, or name it in"
@@ -79,22 +75,20 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
             )
 
 
-def unread_part(split: Split, bad: Iterable[Mapping[str, Any]]) -> tuple[float, tuple[str, str]]:
-    """The share of a group of small files of which nothing could be read, by bytes; one of them, and why.
+def count_files(splits: Iterable[Split]) -> int:
+    """Files that some splits read: one divided among several counts once, those of a group each."""
+    return len({file for split in splits for file in [part[0] for part in split.parts] or [split.file]})
+
+
+def example(split: Split, report: Mapping[str, Any], of_files: bool) -> tuple[str, str]:
+    """The place of the first trouble in a split, and what is wrong there.
 
     Args:
-        bad: stretches of its files that could not be read, of a `stages.reports.DocumentsReport`.
+        of_files: a file of which nothing could be read is looked for; otherwise a quarantined record.
     """
-    reasons = {one["file"]: one["reason"] for one in bad if one["offset"] == 0 and one["reason"] in NOTHING_READ}
-    places = {file: uri for file, uri, _ in split.parts if file in reasons}
-    share = sum(size for file, _, size in split.parts if file in reasons) / max(1, split.size)
-    file = next(iter(places), "")
-    return share, (places.get(file, ""), reasons.get(file, ""))
-
-
-def example(split: Split, report: Mapping[str, Any]) -> tuple[str, str]:
-    """The place of the first trouble in a split, and what is wrong there."""
-    trouble = next(iter([*report.get("bad", ()), *report.get("quarantined", ())]), None)
+    bad, quarantined = (report.get(key, ()) for key in ("bad", "quarantined"))
+    unread = [report["unread"]["first"]] if "unread" in report else []
+    trouble = next(iter([*unread, *bad, *quarantined] if of_files else [*quarantined, *bad]), None)
     if trouble is None:
         return split.uri, "unreadable"
     return next((uri for file, uri, _ in split.parts if file == trouble["file"]), split.uri), trouble["reason"]
@@ -105,7 +99,15 @@ def share_of(sizes: npt.NDArray[np.float64], parts: npt.NDArray[np.float64]) -> 
     average."""
     known = ~np.isnan(sizes)
     weights = np.where(known, sizes, sizes[known].mean() if known.any() else 1.0)
-    return float((weights * parts).sum() / max(1.0, weights.sum()))
+    # whole bytes, so that a share at its limit is not above it
+    unread = np.where(known, np.rint(weights * parts), weights * parts)
+    return float(unread.sum() / max(1.0, weights.sum()))
+
+
+def told_apart(share: float, limit: float) -> tuple[str, str]:
+    """Two shares as percent, with two digits or as many as tell them apart."""
+    shown = ((f"{share:.{digits}%}", f"{limit:.{digits}%}") for digits in range(2, 17))
+    return next((pair for pair in shown if pair[0] != pair[1]), (f"{share:%}", f"{limit:%}"))
 
 
 def reasons_of(reports: list[dict[str, Any]]) -> str:

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import lru_cache
 from typing import Any
@@ -94,7 +94,7 @@ def measure(
         text_writer = None
         alignment = xxhash.xxh3_128()
         for entry in missing:
-            process = prepared(entry["module"], entry["params"], entry["address"])
+            process = prepared(entry["module"], entry["params"], entry["address"], entry.get("digests", {}))
             schema = process(_no_documents()).schema
             writers.append(
                 (entry["product"], process, files.enter_context(store.table_writer(entry["address"], schema)))
@@ -147,17 +147,30 @@ def measure_packed(store: Store, **args: Any) -> dict[str, Any]:
     }
 
 
-def prepared(module: str, params: Any, address: str = "") -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def prepared(
+    module: str, params: Any, address: str = "", digests: Mapping[str, str] | None = None
+) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """The batch function of a stage with these parameters, its models loaded once per process, and again where another
-    file stands under the name of one: on a disk by its state, behind a URI where its product has another address."""
+    file stands under the name of one: on a disk by its state, behind a URI where its product has another address.
+
+    Args:
+        digests: SHA-256 of the files that decided the address; those behind URIs are checked when they are loaded.
+
+    Raises:
+        ValueError: what stands behind a URI was replaced while the run went on.
+    """
     far = address.rpartition("/")[0] if file_states.names_uri(params) else ""
-    return _prepared(module, json.dumps(params, sort_keys=True), (far, *file_states.states(params)))
+    planned = tuple((digests or {}).items())
+    return _prepared(module, json.dumps(params, sort_keys=True), planned, (far, *file_states.states(params)))
 
 
 @lru_cache(maxsize=32)
-def _prepared(module: str, params: str, _: tuple[Any, ...]) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def _prepared(
+    module: str, params: str, planned: tuple[tuple[str, str], ...], _: tuple[Any, ...]
+) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     stage: Any = importlib.import_module(module)
     measure: Callable[[pa.RecordBatch], pa.RecordBatch] = stage.prepare(stage.Params.model_validate_json(params))
+    file_states.check_uris(dict(planned))
     return measure
 
 
@@ -278,7 +291,10 @@ def _isolated() -> None:
         os.write(begun, memory_limit.WAITS * math.ceil(seconds))
 
     retries.listen(wait)
-    functions = [prepared(entry["module"], entry["params"], entry["address"]) for entry in request["sidecars"]]
+    functions = [
+        prepared(entry["module"], entry["params"], entry["address"], entry.get("digests", {}))
+        for entry in request["sidecars"]
+    ]
     note = os.open(request["note"], os.O_WRONLY) if "note" in request else None
 
     def step(number: int) -> None:

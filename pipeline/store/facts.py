@@ -31,7 +31,7 @@ from pipeline.store.storage import Store
 from stages.seal import DamagedFile
 
 NESTED = ("reasons", "domains", "domain_digests", "groups")
-KEYS = (*manifest.FACTS, "bad", "domains", "tokenizer", "groups")
+KEYS = (*manifest.FACTS, "bad", "unread_bytes", "domains", "tokenizer", "groups")
 CHUNK = 4096
 AT_ONCE = 1 << 20
 """Values of nested facts held at once: about 90 MB of digests."""

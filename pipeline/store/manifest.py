@@ -161,6 +161,8 @@ def facts(report: dict[str, Any]) -> dict[str, Any]:
     kept = {key: report[key] for key in FACTS if key in report}
     if "bad" in report:
         kept["bad"] = bool(report["bad"])
+    if "unread" in report:
+        kept["unread_bytes"] = report["unread"]["bytes"]
     if "selection_digest" in report and "groups" in report:  # of `kept`
         kept["domains"] = sorted({group["domain"] for group in report["groups"] if group["reason"] is None})
     if "domain_digests" in report:

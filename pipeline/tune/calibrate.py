@@ -91,6 +91,8 @@ def sample(
     ]
     if not chosen or not parts["quality"]:
         known = sorted({entry.report["source"] for entry in parts["documents"]})
+        if parts["quality"] and set(wanted.sources or known) & set(known):
+            raise UserError(f"{snapshot.store.root}: no rule of the mixture is on for its pages; nothing to propose")
         of_sources = f" of source {', '.join(wanted.sources)}" if wanted.sources else ""
         has = f"it has {', '.join(known)}" if known else "run the mixture first"
         raise UserError(f"{snapshot.store.root}: nothing is measured{of_sources}; {has}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from stages.reports import DocumentsReport, Indexed, Place
+from stages.reports import DocumentsReport, Indexed, Place, Unread
 
 MAX_LISTED = 1000
 """Quarantined records and bad stretches listed with their positions; beyond it they are only counted."""
@@ -26,6 +26,8 @@ class Account:
         self.dropped: dict[str, list[int]] = {}
         self.quarantined: list[Place] = []
         self.bad: list[Place] = []
+        self.unread: Unread | None = None
+        self._last_trouble: Place | None = None
         self.content_types: dict[str, int] = {}
         self.notes: dict[str, int] = {}
         self.indexed: Indexed | None = None
@@ -63,15 +65,33 @@ class Account:
         self.records += 1
         self.raw_bytes += num_bytes
         self.num_quarantined += 1
+        entry: Place = {"file": file or self.file, "offset": offset, "reason": reason}
+        self._last_trouble = entry
         if len(self.quarantined) < MAX_LISTED:
-            entry: Place = {"file": file or self.file, "offset": offset, "reason": reason}
             self.quarantined.append({**entry, "line": self.line()} if self.line is not None else entry)
 
     def damage(self, offset: int, reason: str) -> None:
         """A stretch of the file from ``offset`` on in which no record can be read."""
         self.num_bad += 1
+        self._last_trouble = {"file": self.file, "offset": offset, "reason": reason}
         if len(self.bad) < MAX_LISTED:
-            self.bad.append({"file": self.file, "offset": offset, "reason": reason})
+            self.bad.append(self._last_trouble)
+
+    def read_of(self) -> tuple[int, int]:
+        """Records read so far that are not quarantined, and troubles: quarantined records and bad stretches."""
+        return self.records - self.num_quarantined, self.num_quarantined + self.num_bad
+
+    def end_file(self, before: tuple[int, int], num_bytes: int) -> None:
+        """Count a file of which no page came as unread, if nothing else did either but troubles.
+
+        Args:
+            before: `read_of` at its begin.
+        """
+        read, troubles = self.read_of()
+        if read == before[0] and troubles > before[1] and self._last_trouble is not None:
+            first = self.unread["first"] if self.unread else self._last_trouble
+            files, size = (self.unread["files"], self.unread["bytes"]) if self.unread else (0, 0)
+            self.unread = {"files": files + 1, "bytes": size + num_bytes, "first": first}
 
     def add(self, inner: Account, base: int) -> None:
         """Add the account of a member of this file that is a file itself; its positions count from ``base``."""
@@ -85,6 +105,7 @@ class Account:
             count[1] += num_bytes
         for ours, theirs in ((self.quarantined, inner.quarantined), (self.bad, inner.bad)):
             moved: list[Place] = [{**entry, "file": self.file, "offset": entry["offset"] + base} for entry in theirs]
+            self._last_trouble = moved[-1] if moved else self._last_trouble
             ours += moved[: MAX_LISTED - len(ours)]
         for mine, counts in ((self.notes, inner.notes), (self.content_types, inner.content_types)):
             for name, number in counts.items():
@@ -111,6 +132,8 @@ class Account:
             "content_types": dict(sorted(self.content_types.items())),
             "notes": dict(sorted(self.notes.items())),
         }
+        if self.unread is not None:
+            report["unread"] = self.unread
         if self.indexed is not None:
             report["indexed"] = self.indexed
         return report

@@ -34,7 +34,7 @@ def pages_of_split(split: Split, params: Any, account: Account) -> Iterator[Page
         return
     parts = split.parts or ((split.file, split.uri, split.size),)
     span = (split.start, split.end) if split.unit in ("bytes", "row_groups", "batches") else None
-    for number, (name, uri, _) in enumerate(parts):
+    for number, (name, uri, size) in enumerate(parts):
         account.file = name
         kind = format_of(name, params.format)
         if kind is None:
@@ -47,12 +47,15 @@ def pages_of_split(split: Split, params: Any, account: Account) -> Iterator[Page
             account.damage(0, "missing_file")
             continue
         with file:
-            watched = Watched(file)
+            watched, before, pages = Watched(file), account.read_of(), 0
             for page in pages_of_file(watched, kind, params, account, span, is_far(uri)):
                 watched.check()
                 page.file, page.part = name, number
+                pages += 1
                 yield page
             watched.check()
+        if split.parts and not pages:
+            account.end_file(before, size)
 
 
 def pages_of_file(

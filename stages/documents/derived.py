@@ -40,7 +40,7 @@ import xxhash
 from pydantic import Field, field_validator
 
 from stages import schemas
-from stages.contract import StageParams, Store
+from stages.contract import Gpus, StageParams, Store
 from stages.documents.account import Account
 from stages.documents.batches import MAX_BYTES, MAX_ROWS, measure
 from stages.documents.characters import clean
@@ -90,7 +90,7 @@ class Transform(StageParams):
     """Its arguments by name. Text without white space that has a known suffix, or a slash and is below a folder that
     is there, is a path, relative to the mixture file; so is any that begins with ``./``."""
     inputs: Inputs
-    gpus: float = Field(default=0, ge=0)
+    gpus: Gpus = 0
     """GPUs its process reserves; 0.25: four share one."""
     memory: int = Field(default=2 << 30, ge=1)
     """Bytes of memory a process reserves."""

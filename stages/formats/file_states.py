@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from stages import own_modules
-from stages.formats.locations import is_uri
+from stages.formats.locations import is_uri, open_file
 
 State = tuple[str, int, int, int]
 """Path of a file, its bytes, the time of its last change in nanoseconds, and its number on the disk."""
@@ -72,7 +72,8 @@ def digests(value: Any) -> dict[str, str]:
 def check_digests(expected: Mapping[str, str]) -> None:
     """Check that files are what they were when a run began.
 
-    A word that names a file in the folder of one process need not name one in that of another: it is passed over there.
+    A word that names a file in the folder of one process need not name one in that of another: it is passed over there,
+    and so are URIs (`check_uris`).
 
     Raises:
         ValueError: one is another now.
@@ -83,6 +84,20 @@ def check_digests(expected: Mapping[str, str]) -> None:
             continue
         if _sha256(state(path)) != digest:
             raise ValueError(replaced(path))
+
+
+def check_uris(expected: Mapping[str, str]) -> None:
+    """Check that what stands behind URIs, among some files, is what it was when a run began.
+
+    Raises:
+        ValueError: one is another now.
+        OSError: one cannot be read.
+    """
+    for uri, digest in expected.items():
+        if is_uri(uri):
+            with open_file(uri) as file:
+                if hashlib.sha256(file.read()).hexdigest() != digest:
+                    raise ValueError(replaced(uri))
 
 
 def replaced(path: str) -> str:

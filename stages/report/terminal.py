@@ -7,6 +7,7 @@ from typing import Any
 
 from stages.report import grids, remarks
 from stages.report.figures import exact, fixed, percent, short, size
+from stages.report.untrusted import whole_line
 
 SHOWN = 12
 """Rows of a table; the rest is added up in its last line."""
@@ -213,7 +214,7 @@ def trouble(stats: Mapping[str, Any]) -> str:
         return ""
     lines = [f"{exact(figures['quarantined'])} records quarantined, {exact(figures['bad'])} bad stretches of files:"]
     for entry in figures["listed"][:SHOWN]:
-        lines.append(f"  {entry['source']}/{entry['file']} at {entry['offset']}: {entry['reason']}")
+        lines.append(f"  {entry['source']}/{whole_line(entry['file'])} at {entry['offset']}: {entry['reason']}")
     return "\n".join(lines)
 
 

@@ -29,6 +29,11 @@ def line(text: str, max_characters: int = MAX_CHARACTERS) -> str:
     return cut.translate(_SPELT)
 
 
+def whole_line(text: str) -> str:
+    """One visible line, uncut: names of files, which have to be found."""
+    return text.translate(_SPELT)
+
+
 def passage(text: str, max_characters: int) -> str:
     """Text with its line breaks and tabs, cut after so many characters."""
     cut = text if len(text) <= max_characters else text[:max_characters] + " …"

@@ -151,8 +151,8 @@ def test_positions_are_those_of_the_file(tmp_path: Path, layout: str) -> None:
 def test_a_list_in_members_of_which_the_first_is_damaged_goes_on_at_the_next(tmp_path: Path) -> None:
     """A list with an item a line: the damage ends the first item, and all that is known of the file."""
     lines = [json.dumps(row) + "," for row in ROWS]
-    first = gzip.compress(f"[\n{lines[0]}\n{lines[1]}\n".encode())
-    rest = gzip.compress("\n".join([*lines[2:-1], lines[-1][:-1], "]\n"]).encode())
+    first = gzip.compress(f"[\n{lines[0]}\n{lines[1]}\n".encode(), mtime=0)
+    rest = gzip.compress("\n".join([*lines[2:-1], lines[-1][:-1], "]\n"]).encode(), mtime=0)
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(first[:40] + rest)
     rows, report = read(whole(path))

@@ -163,3 +163,9 @@ def test_inline_turns_an_exception_into_one_line_and_keeps_the_trace(store: Stor
         Scheduler(lambda _: InlineExecutor(store.root), lambda line: None).run("phase", [task], lambda result: None)
     assert str(caught.value) == "phase: page 7: expected a page, found none"
     assert "job_fail" in caught.value.traces[0]
+
+
+def test_a_line_end_in_the_label_of_a_task_begins_no_line_of_the_error() -> None:
+    with pytest.raises(TasksFailed, match="phase: web/a\u2039U\\+000A\u203ab: played error") as error:
+        play({"web/a\nb": ["error"]}, [make("web/a\nb")])
+    assert "\n" not in str(error.value)

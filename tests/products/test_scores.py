@@ -149,9 +149,19 @@ def test_a_task_with_gpus_asks_ray_for_them() -> None:
     executor._remote, executor._root, executor._running, executor._submitted = Remote(), "", {}, {}
     executor._memory, executor._proof = {}, {}
     executor._unsent, executor._size, executor._sized = [], Size(1, 1 << 40), time.monotonic()
-    executor._proof, executor._memory = {}, {}
+    executor._gpus = {}
     executor.submit(0, Task("a:b", {}, (), "x", gpus=0.5))
     assert asked["num_gpus"] == 0.5
     asked.clear()
     executor.submit(1, Task("a:b", {}, (), "x"))
     assert "num_gpus" not in asked
+    assert [*executor._gpus.values()] == [0.5]
+
+
+@pytest.mark.parametrize(("gpus", "taken"), [(0, True), (0.25, True), (2, True), (1.5, False), (1e-5, False)])
+def test_gpus_are_whole_or_a_share_of_one_as_ray_reserves_them(gpus: float, taken: bool) -> None:
+    if taken:
+        assert scores.Scorer(function="a:b", gpus=gpus).gpus == gpus
+        return
+    with pytest.raises(ValueError, match=f"a whole number of GPUs, or a share of one from 0.0001 on, found {gpus:g}"):
+        scores.Scorer(function="a:b", gpus=gpus)

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from pipeline import recipe as recipes
 from pipeline.cli import main
 from pipeline.errors import RunError
+from pipeline.recipe import reach
 from pipeline.store.storage import Store
 from stages import kept, quality
 from tests.recipe.test_wrong_mixtures import refused
@@ -179,6 +180,29 @@ def test_a_domain_by_labels_that_no_page_has_names_those_there_are(tmp_path: Pat
         "domain 'money' has no page: of the 6 pages of its sources and languages 6 do not meet labels.topic"
         " (no page has a label finance or Sport of 'topic'; there are news (3), sport (2), food (1)); loosen"
     )
+
+
+def test_labels_named_in_an_error_are_few_short_lines_and_files_not_looked_at_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name, topic in (("a", "two\nlines "), ("b", "x" * 100)):
+        rows = [{"text": f"Page {name} {number} says that {ENGLISH}", "topic": topic} for number in range(3)]
+        (tmp_path / "in" / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = [f"label_{number}" for number in range(20)]
+    (tmp_path / "m.yaml").write_text(
+        "sources: {web: {paths: in/, group_bytes: 0, carry: {topic: topic}}}\nkept: {families: []}\n"
+        "clusters: {enabled: false}\nlabels: {labellers: {topic: {column: topic}}}\n"
+        f"domains: {{money: {{labels: {{topic: {asked}}}}}, rest: {{}}}}\n"
+        "mixture: {domains: {money: {share: 0.5}, rest: {share: 0.5}}}\n"
+    )
+    named = " or ".join([*asked[:8], "12 others"])
+    for files, pages in ((2, "page"), (1, "page of the first 1 files")):
+        monkeypatch.setattr(reach, "LABEL_FILES", files)
+        with pytest.raises(RunError) as error:
+            run_inline(tmp_path / "m.yaml", tmp_path / "root")
+        there = "two\u2039U+000A\u203alines  (3)" + (f", {'x' * 59}\u2026 (3)" if files == 2 else "")
+        assert f"(no {pages} has a label {named} of 'topic'; there are {there})" in str(error.value)
 
 
 SCORER = "def score(texts):\n    return [1.0] * (len(texts) - 1)\n"

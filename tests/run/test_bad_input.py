@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import tarfile
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.answers.status import status_text
 from pipeline.errors import RunError
-from pipeline.run.bad_input import unread_part
+from pipeline.run.bad_input import count_files, share_of, told_apart
 from pipeline.store.storage import Store
+from stages import documents
 from stages.contract import Split
+from stages.sources import SourceParams, list_splits
+from tests.support.archives import record
+from tests.support.corpora import page
 from tests.support.runs import run_inline
 
 TEXT = [f"Row {number} says that the river turns the wheel of the mill in the valley." for number in range(300)]
@@ -58,18 +68,89 @@ def test_quarantined_records_are_named_as_such(tmp_path: Path) -> None:
         run_inline(tmp_path / "m.yaml", tmp_path / "root")
 
 
-@pytest.mark.parametrize(
-    ("bad", "share", "example"),
-    [
-        ([("b", 0, "not_arrow")], 0.3, ("/in/b", "not_arrow")),
-        ([("b", 7, "not_arrow"), ("c", 0, "damaged_batch")], 0.0, ("", "")),  # something of them was read
-        ([("a", 0, "no_records"), ("c", 0, "not_parquet")], 0.7, ("/in/a", "no_records")),
-    ],
-)
-def test_the_part_of_a_group_that_could_not_be_read(
-    bad: list[tuple[str, int, str]], share: float, example: tuple[str, str]
-) -> None:
-    parts = (("a", "/in/a", 10), ("b", "/in/b", 30), ("c", "/in/c", 60))
-    split = Split("web", "a", 0, 0, "files", "/in/a", 100, "tag", parts)
-    entries = [{"file": file, "offset": offset, "reason": reason} for file, offset, reason in bad]
-    assert unread_part(split, entries) == (share, example)
+def warc(text: str) -> bytes:
+    return gzip.compress(record(page("a", text)))
+
+
+def as_parquet(text: str) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"text": [text]}), out)
+    return out.getvalue()
+
+
+def as_arrow(text: str) -> bytes:
+    out = io.BytesIO()
+    with pa.ipc.new_file(out, pa.schema([("text", pa.string())])) as writer:
+        writer.write_table(pa.table({"text": [text]}))
+    return out.getvalue()
+
+
+def as_tar(text: str) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        member = tarfile.TarInfo("a.txt")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text.encode()))
+    return out.getvalue()
+
+
+def as_zip(text: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.txt", text)
+    return out.getvalue()
+
+
+NOISE = bytes(range(1, 256)) * 8
+KINDS: dict[str, tuple[Callable[[str], bytes], bytes]] = {
+    "jsonl": (lambda text: f'{{"text": "{text}"}}\n'.encode() * 3, b"{broken\n" * 3),
+    "jsonl.gz": (lambda text: gzip.compress(f'{{"text": "{text}"}}\n'.encode()), b"no gzip at all" * 9),
+    "csv": (lambda text: f'text,n\n"{text}",1\n'.encode(), b"text,n\n1,2,3\n4,5,6\n"),
+    "warc.gz": (warc, NOISE),
+    "parquet": (as_parquet, as_parquet("x" * 999)[:300]),
+    "arrow": (as_arrow, NOISE),
+    "tar": (as_tar, NOISE),
+    "tar.gz": (lambda text: gzip.compress(as_tar(text)), NOISE),
+    "zip": (as_zip, NOISE),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_file_of_a_group_of_which_nothing_can_be_read_counts_by_its_bytes(tmp_path: Path, kind: str) -> None:
+    whole, broken = KINDS[kind]
+    contents = {f"{number}.{kind}": whole(f"{TEXT[number]} {number}") for number in range(4)}
+    contents[f"1.{kind}"] = broken
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    [split] = list_splits("web", SourceParams(paths=(f"{tmp_path}/*",)), print)
+    batches = documents.read(split, documents.Params())
+    assert sum(batch.num_rows for batch in batches) >= 3
+    unread = batches.report["unread"]
+    assert (unread["files"], unread["bytes"]) == (1, len(broken))
+    assert unread["first"]["file"] == f"1.{kind}"
+
+
+def test_more_files_than_troubles_are_listed_count_all_and_a_share_at_the_limit_is_not_above(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(1210):
+        (tmp_path / "in" / f"{number:04}.arrow").write_bytes(b"no arrow" * 10)
+    line = '{"text": "The river turns the wheel."}\n'
+    size = 1210 * 80 * 9
+    (tmp_path / "in" / "x.jsonl").write_text((line * (size // len(line) + 1))[: size - 1] + "\n")
+    (tmp_path / "m.yaml").write_text(MIXTURE + "run: {max_bad_fraction: 0.0999}\n")
+    with pytest.raises(RunError, match=r"source web: 10\.00% of its input is bad \(files .*0000\.arrow: not_arrow"):
+        run_inline(tmp_path / "m.yaml", tmp_path / "root")
+    (tmp_path / "m.yaml").write_text(MIXTURE + "run: {max_bad_fraction: 0.1}\n")
+    run_inline(tmp_path / "m.yaml", tmp_path / "root")
+
+
+def test_a_share_at_its_limit_is_not_above_it_and_one_above_is_shown_as_such() -> None:
+    assert share_of(np.array([100.0]), np.array([7 / 100])) == 0.07
+    assert told_apart(0.1, 0.01) == ("10.00%", "1.00%")
+    assert told_apart(0.00001, 0) == ("0.001%", "0.000%")
+
+
+def test_files_are_counted_not_splits() -> None:
+    group = Split("web", "a", 0, 0, "files", "/in/a", 100, "tag", (("a", "/in/a", 10), ("b", "/in/b", 30)))
+    parts = [Split("web", "c", start, start + 5, "bytes", "/in/c", 5, "tag") for start in (0, 5)]
+    assert (count_files([group, *parts]), count_files(parts)) == (3, 1)

@@ -65,3 +65,13 @@ def test_a_result_that_cannot_be_printed_is_no_fault_of_a_file_of_the_root(tmp_p
     assert ended.returncode == 1
     said = "gristmill: standard output cannot be written: No space left on device; look at what it goes to\n"
     assert ended.stderr == said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("asked", [["--help"], ["--version"], ["run", "--help"]])
+def test_help_that_cannot_be_printed_says_so(asked: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "pipeline", *asked]
+        ended = subprocess.run(command, cwd=CHECKOUT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    said = "gristmill: standard output cannot be written: No space left on device; look at what it goes to\n"
+    assert (ended.returncode, ended.stderr) == (1, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,12 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import progress
-from pipeline.answers.status import progress_line
+from pipeline.answers.stats import stats_of
+from pipeline.answers.status import progress_line, status_text
 from pipeline.errors import RunError
 from pipeline.progress import Reporter, seconds_left
+from pipeline.recipe import snapshot as snapshots
 from pipeline.run import driver, steps
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
+from stages.report import terminal
 
 
 class Clock:
@@ -123,3 +127,23 @@ def test_brackets_and_braces_in_the_name_of_a_wave_stand_beside_its_bar() -> Non
     with reporter.wave("shards of a[/b] {c}", 1, 1) as wave:
         wave.advance(1)
     assert "shards of a[/b] {c}" in shown.getvalue()
+
+
+def test_a_line_end_in_the_name_of_a_file_begins_no_line_of_status_stats_or_an_error(tmp_path: Path) -> None:
+    name = "a\ncorpus: 9 tokens\u202e.jsonl"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_text('{"text": "The river turns the wheel."}\n' * 9 + "{broken\n")
+    mixture, store = tmp_path / "m.yaml", Store(str(tmp_path / "r"))
+    mixture.write_text(
+        "sources: {web: {paths: 'in/'}}\nkept: {families: []}\nclusters: {enabled: false}\n"
+        "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\nrun: {max_bad_fraction: FRACTION}\n"
+    )
+    text = mixture.read_text()
+    mixture.write_text(text.replace("FRACTION", "0.01"))
+    shown = "a\u2039U+000A\u203acorpus: 9 tokens\u2039U+202E\u203a.jsonl"
+    with pytest.raises(RunError, match=re.escape(f"{tmp_path}/in/{shown}: not_json")):
+        driver.run(str(mixture), store, "inline", None, quiet=True)
+    mixture.write_text(text.replace("FRACTION", "0.1"))
+    driver.run(str(mixture), store, "inline", None, quiet=True)
+    assert f"quarantined: web/{shown} at 351: not_json" in status_text(store).splitlines()
+    assert f"  web/{shown} at 351: not_json" in terminal.render_text(stats_of(snapshots.load(store))).splitlines()

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline import api
 from pipeline.engine.scheduler import TasksFailed
+from pipeline.recipe import load
 from pipeline.run.map_task import prepared
 from pipeline.store.storage import Store
 from stages import tokens
@@ -305,3 +306,22 @@ def test_a_tokenizer_behind_a_uri_that_is_replaced_between_two_runs_counts_for_t
     by_name = prepared("stages.token_counts", {"tokenizer": "tekken", "eos": None}, "token_counts/x/a.parquet")
     assert by_name(pages)["num_tokens"][0].as_py() == counts[1]
     assert prepared("stages.token_counts", {"tokenizer": "tekken", "eos": None}, "token_counts/y/a.parquet") is by_name
+
+
+def test_a_tokenizer_behind_a_uri_that_is_another_than_planned_counts_nothing(tmp_path: Path) -> None:
+    model = tmp_path / "own.model"
+    model.write_bytes(read_model("mistral-v1")[0])
+    extra = (
+        "quality: {families: [gopher_quality], ensembles: {q: {of: [size]}}}\n"
+        "scores: {scorers: {size: {function: 'tests.products.test_scores:characters'}}}\n"
+        f"tokens: {{tokenizer: {model.as_uri()}}}\n"
+    )
+    mixture = write_mixture(tmp_path / "m.yaml", write_corpus(tmp_path / "in", files=1), extra=extra)
+    digests = load(mixture, Store(str(tmp_path / "root"))).digests("token_counts", "web")
+    assert [*digests] == [model.as_uri()]
+    params = {"tokenizer": model.as_uri(), "eos": None}
+    model.write_bytes(read_model("mistral-v3")[0])
+    with pytest.raises(ValueError, match=r"own\.model was replaced while the run went on; start the run again"):
+        prepared("stages.token_counts", params, "token_counts/first/a.parquet", digests)
+    model.write_bytes(read_model("mistral-v1")[0])
+    prepared("stages.token_counts", params, "token_counts/first/a.parquet", digests)

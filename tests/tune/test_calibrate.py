@@ -166,3 +166,16 @@ def test_pages_count_for_the_rules_that_are_on_for_their_source(tmp_path: Path) 
     assert counted("{families: []}") == (web, files_of_web)  # no rule is on for code: it is left out
     some, all_files = counted("{families: [gopher_quality], rules: {words_too_long: false, words_too_short: false}}")
     assert (some, all_files) == ([both[0], web[1]], files)
+
+
+def test_a_mixture_without_a_rule_is_not_said_to_be_unmeasured(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "The river turns the wheel of the mill."}\n' * 3)
+    mixture, store = tmp_path / "m.yaml", Store(str(tmp_path / "root"))
+    mixture.write_text(
+        "sources: {web: {paths: a.jsonl}}\nkept: {families: []}\nclusters: {enabled: false}\n"
+        "domains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
+    )
+    run_inline(mixture, tmp_path / "root")
+    wanted = calibration.Wanted("tail", "en", 300, 10, stop_words=False)
+    with pytest.raises(UserError, match="no rule of the mixture is on for its pages; nothing to propose"):
+        calibration.calibrate(str(mixture), store, wanted)
