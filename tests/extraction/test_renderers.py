@@ -43,6 +43,8 @@ from tests.extraction.test_structure import text_of
         ("<p>So <span class=katex-eq>\\begin{array}{r} a &amp; b \\end{array}</span> holds", r"So $\begin{array}{r} a & b \end{array}$ holds"),
         # dollars with spaces, and escaped ones, in an element for formulas
         ("<p>So <span class=tex>$ (a, b) $</span> holds", "So $(a, b)$ holds"),
+        (r"<p>So <span class=math>\beta + 1</span> and <img class=tex alt='\beta_i'> and <span data-equation=true>words</span> and <span data-equation=eq-1>more</span> hold",
+         r"So $\beta + 1$ and $\beta_i$ and words and more hold"),
         (r"<p>So <span class=tex dir=ltr>$ x+\frac12 $</span> and <span class=math-container>\$V = IR\$</span> hold", r"So $x+\frac12$ and $V = IR$ hold"),
         ("<p>So <span class=math>$ 5 or $ 6</span> and <span class=math>$ many of the words $</span> hold", "So $ 5 or $ 6 and $ many of the words $ hold"),
         # WordPress that did not draw, and a document of TeX around a formula (JATS)

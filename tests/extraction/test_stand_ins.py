@@ -173,6 +173,7 @@ def test_cells_that_an_icon_answers_have_its_text(cell: str) -> None:
     "cell",
     [
         "<img alt=Home>",
+        "<input type=checkbox aria-label=Yes>",
         "<img alt=Yes> text",
         "text <img alt=Yes>",
         "<img alt=logo><img alt=site>",

@@ -19,7 +19,7 @@ _ANSWERS = tuple(
     fnv(word)
     for word in (
         b"yes", b"no", b"true", b"false", b"check", b"checked", b"unchecked", b"checkmark", b"check mark", b"tick", b"cross", b"x mark", b"partial",
-        b"supported", b"not supported", b"unsupported", b"included", b"not included", b"available", b"not available", b"unavailable", b"ja", b"nein", b"oui", b"non",
+        b"supported", b"not supported", b"unsupported", b"included", b"not included", b"available", b"not available", b"unavailable", b"nein", b"oui", b"non",
     )
 )  # fmt: skip
 

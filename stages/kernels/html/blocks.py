@@ -249,7 +249,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
         elif tag == t.FONT or (tag == t.SPAN and (found >> t.STYLE_ATTR) & 1):
             o = begin_styled_code(data, tag, pos, after, end, found, hints, signature, T, W, blocks, nodes, out, o)
         before, o = o, start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o)
-        if found & ANSWERS and o == before and W[s.REGION] == 0:
+        if found & ANSWERS and o == before and W[s.REGION] == 0 and tag != t.INPUT:
             o = put_answer(data, found, after, end, T, W, nodes, out, o)
     if kinds & (LANGUAGE | NAMED) or found & (LANG_ATTRIBUTES | 1 << t.LANG):
         note_language(data, tag, found, kinds, W, T)

@@ -41,6 +41,7 @@ from stages.kernels.html.written_formulas import (
     begins_with_delimiter,
     end_tex,
     formula_span,
+    is_name,
     is_source,
     is_tex,
     is_word,
@@ -345,7 +346,8 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
     elif found & TEX_ATTRIBUTES and not in_code(W):
         which = attribute_with_tex(found)
         a, b = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
-        if is_tex(data, a, b, T, out, o):
+        is_flag = which == t.DATA_EQUATION and is_name(data, a, b)
+        if not is_flag and is_tex(data, a, b, T, out, o):
             display = is_block or kinds & DISPLAY != 0
             o = formula_span(data, a, b, False, display, FROM_ATTRIBUTE, T, W, out, o)
             start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)

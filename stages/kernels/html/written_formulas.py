@@ -354,13 +354,23 @@ def is_word(data, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_name(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether an attribute is letters, digits and hyphens alone, two or more: ``true``, ``eq-1``."""
+    for i in range(start, stop):
+        if not (97 <= data[i] | 0x20 <= 122 or 48 <= data[i] <= 57 or data[i] == 45):
+            return False
+    return stop > start + 1
+
+
+@inline_kernel
 def begins_with_delimiter(data, i, stop):  # type: ignore[no-untyped-def]
     """Whether ``$``, ``\\(``, ``\\[`` or ``\\begin{`` stands at ``i``."""
     if stop - i < 3:
         return False
     if data[i] == 36:
         return True
-    return data[i] == 92 and (data[i + 1] == 40 or data[i + 1] == 91 or (data[i + 1] == 98 and data[i + 2] == 101))
+    is_begin = data[i + 1] == 98 and data[i + 2] == 101 and i + 3 < stop and data[i + 3] == 103  # not \beta
+    return data[i] == 92 and (data[i + 1] == 40 or data[i + 1] == 91 or is_begin)
 
 
 @inline_kernel
@@ -404,7 +414,8 @@ def formula_image(data, found, kinds, T, W, nodes, out, o):  # type: ignore[no-u
     if stop == 0:
         return o
     display = kinds & DISPLAY != 0 or (data[start] == 36 and start + 1 < stop and data[start + 1] == 36)
-    display |= data[start] == 92 and start + 1 < stop and (data[start + 1] == 91 or data[start + 1] == 98)
+    is_environment = start + 3 < stop and data[start + 1] == 98 and data[start + 2] == 101 and data[start + 3] == 103
+    display |= data[start] == 92 and start + 1 < stop and (data[start + 1] == 91 or is_environment)
     return formula_span(data, start, stop, is_url, display, FROM_IMAGE, T, W, out, o)
 
 
