@@ -350,6 +350,7 @@ PARAGRAPHS = lines("<p class=MsoNormal><span style='font-family:\"Courier New\"'
     "page",
     [
         PARAGRAPHS,
+        PARAGRAPHS.replace("<span ", "<span\nlang=EN-US "),
         lines("<p class=c4><span style='font-family:&quot;Consolas&quot;'>{text}</span></p>"),
         lines("<p style='margin-bottom: 0cm'><font face='Courier New, monospace'><font size=2>{text}</font></font></p>", "\n"),
         lines("<div style='font-family: monospace'>{text}</div>", empty="<br>"),

@@ -208,7 +208,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             (tag == t.P or tag == t.DIV)
             and pos >= W[s.RUN_SEEN]
             and W[s.REGION] == 0
-            and begins_in_font(data, after, end, found)
+            and begins_in_font(data, after, end, found, W)
         ):
             if not in_code(W):
                 begin_paragraphs(data, pos, after, end, tag, T, W, nodes)

@@ -163,13 +163,21 @@ def line_in_font(data, pos, after, end, tag, T):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def begins_in_font(data, after, end, found):  # type: ignore[no-untyped-def]
-    """Whether the paragraph whose start tag ends at ``after`` may be in a font for code: it has a style, or `span` or `font` begins it."""
-    if (found >> t.STYLE_ATTR) & 1:
-        return True
+def begins_in_font(data, after, end, found, W):  # type: ignore[no-untyped-def]
+    """Whether the paragraph whose start tag ends at ``after`` may be in a font for code: its style says so, or `span` or `font` begins it."""
     while after < end and is_space(data[after]):
         after += 1
-    return after + 2 < end and data[after] == 60 and (data[after + 1] | 0x20 == 115 or data[after + 1] | 0x20 == 102)
+    if after + 6 < end and data[after] == 60:
+        b, c, d = data[after + 1] | 0x20, data[after + 2] | 0x20, data[after + 4] | 0x20
+        if (
+            ((b == 115 and c == 112) or (b == 102 and c == 111))
+            and (d == 110 or d == 116)
+            and is_space(data[after + 5])
+        ):
+            return True
+    if not (found >> t.STYLE_ATTR) & 1:
+        return False
+    return is_monospaced(data, W[s.SPANS + 2 * t.STYLE_ATTR], W[s.SPANS + 2 * t.STYLE_ATTR + 1])
 
 
 @inline_kernel
