@@ -330,9 +330,58 @@ def test_lines_in_a_font_or_class_for_code_that_read_as_code_are_code(page: str)
     [
         "<p style='font-family: Courier New'>Shall I compare thee to a summer day?<br>\nThou art more lovely (and more temperate);</p>",
         "<div class=example>Street of the mill behind the river (north) 12;<br>\n12345 Some town of that name</div>",
+        "<p><font face='Courier New'>Ann Miller<br>\n12 High Street (rear)<br>\nTel: (555) 123-4567<br>\nFax: (555) 123-4568</font></p>",
+        "<div class=listing>3 rooms (2 baths)<br>\n$450,000 + fees<br>\n(555) 123-4567</div>",
+        "<div class=source>Reuters (2015)<br>\nAP (2016)<br>\nSmith &amp; Sons [1]</div>",
+        "<div class=example>(1) Ann sees Mary.<br>\n(2) *Mary sees.<br>\n(3) #Sees [Mary].</div>",
+        "<table><tr><th>Function<th>Does<tr><td><font face=Courier>fopen();<br>fclose();</font><td>opens and closes</table>",
         "<p><span style='font-family: Georgia'>f(x) = g[y];<br>\nh(x) = {1}</span></p>",
         "<p><span style='font-family: Courier'>f(x) = g[y];<br>\nh(x) = {1}</span> stands in a sentence</p>",
     ],
 )  # fmt: skip
 def test_lines_that_read_as_prose_or_stand_in_a_sentence_are_no_code(page: str) -> None:
     assert "```" not in text_of(f"<p>a</p>{page}<p>b</p>")
+
+
+PARAGRAPHS = lines("<p class=MsoNormal><span style='font-family:\"Courier New\"'>{text}<o:p></o:p></span></p>", "\n")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        PARAGRAPHS,
+        PARAGRAPHS.replace("<span ", "<span\nlang=EN-US "),
+        lines("<p class=c4><span style='font-family:&quot;Consolas&quot;'>{text}</span></p>"),
+        lines("<p style='margin-bottom: 0cm'><font face='Courier New, monospace'><font size=2>{text}</font></font></p>", "\n"),
+        lines("<div style='font-family: monospace'>{text}</div>", empty="<br>"),
+        f"<table><tr><td>{PARAGRAPHS}</td></tr></table>",
+    ],
+)  # fmt: skip
+def test_paragraphs_in_a_font_for_code_that_read_as_code_are_one_block(page: str) -> None:
+    assert text_of(f"<p>a</p>{page}<p>b</p>") == f"a\n\n{FENCED}\n\nb"
+
+
+def in_font(*texts: str) -> str:
+    return "".join(f"<p><font face=Courier>{text}</font></p>" for text in texts)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        in_font("Dear Ann,", "I write about the house (again); it is cold.", "Yours;"),
+        in_font("Ann Miller (Jr.)", "Tel: (555) 123-4567", "Fax: (555) 123-4568"),
+        in_font("x = f(1);"),
+        in_font("x = f(1);") + "<p>and</p>" + in_font("y = g[x];"),
+        "<p><font face=Courier>f(x) = 1;</font> is one</p><p><font face=Courier>g(x) = {2};</font> is two</p>",
+        f"<table><tr><th>Code<th>Does<tr><td>{in_font('x = f(1);', 'y = g[x];')}<td>calls both</table>",
+    ],
+)  # fmt: skip
+def test_paragraphs_in_a_font_for_code_that_read_otherwise_or_stand_alone_are_none(page: str) -> None:
+    assert "```" not in text_of(f"<p>a</p>{page}<p>b</p>")
+
+
+def test_what_follows_paragraphs_of_code_is_outside() -> None:
+    code = in_font("x = f(1);", "y = g[x];")
+    assert text_of(f"<div>{code}</div><p>b<p>c") == "```\nx = f(1);\ny = g[x];\n```\n\nb\n\nc"
+    assert text_of(f"{code}<ul><li>b</ul>") == "```\nx = f(1);\ny = g[x];\n```\n\n- b"
+    assert text_of(code.removesuffix("</p>") + "<p>b") == "x = f(1);\n\ny = g[x];\n\nb"

@@ -32,7 +32,19 @@ from tests.extraction.test_structure import text_of
         (r"<p>So <img class=url src=a.png alt='\frac{a}{b}'> and <img src=b.png alt='x = \alpha'> hold", r"So $\frac{a}{b}$ and $x = \alpha$ hold"),
         (r"<p>So <img src=a.png alt='C:\temp\new_file'> and <img src=b.png alt='in\dir_a'> and <img src=c.png alt='\frac'> and <img src=d.png alt='a_b'> hold", "So and and and hold"),
         ("<p>So <span class=math><img src=a.svg alt='x^2'></span> and <span class=math><img src=a.svg alt='Figure one'></span> hold", "So $x^2$ and hold"),
+        (r"<p>So <img src=a.png alt='~\Documents\my_file'> and <img src=b.png alt='%APPDATA%\Roaming\my_app'> and <img src=c.png alt='What is it?\nNext line: a_b = 3'> hold",
+         "So and and hold"),
+        (r"<p>So <img src=a.png alt='\ud83d\ude00 a_b'> and <img src=b.png alt='Click \Insert = done'> and <img src=c.png alt='v_{max} = \text{speed of it}'> hold",
+         r"So and and $v_{max} = \text{speed of it}$ hold"),
+        # a label that is TeX and no speech, an attribute, elements of editors, edX before it is drawn
+        (r"<p>So <span role=math aria-label='\frac{a}{b}'><svg></svg></span> and <span role=math aria-label='x squared = 5'>x<sup>2</sup> = 5</span> hold", r"So $\frac{a}{b}$ and x^2 = 5 hold"),
+        ("<p>So <span data-equation='x^2'></span> and <math-inline>y</math-inline> and <span class=ne-math><img src=a.svg alt='(a, b)'></span> hold", "So $x^2$ and $y$ and $(a, b)$ hold"),
+        (r"<p>So [mathjaxinline]x+y[/mathjaxinline] and [mathjax]\int x[/mathjax] hold, and [mathjax] is open", r"So $x+y$ and $$\int x$$ hold, and [mathjax] is open"),
+        ("<p>So <span class=katex-eq>\\begin{array}{r} a &amp; b \\end{array}</span> holds", r"So $\begin{array}{r} a & b \end{array}$ holds"),
         # dollars with spaces, and escaped ones, in an element for formulas
+        ("<p>So <span class=tex>$ (a, b) $</span> holds", "So $(a, b)$ holds"),
+        (r"<p>So <span class=math>\beta + 1</span> and <img class=tex alt='\beta_i'> and <span data-equation=true>words</span> and <span data-equation=eq-1>more</span> hold",
+         r"So $\beta + 1$ and $\beta_i$ and words and more hold"),
         (r"<p>So <span class=tex dir=ltr>$ x+\frac12 $</span> and <span class=math-container>\$V = IR\$</span> hold", r"So $x+\frac12$ and $V = IR$ hold"),
         ("<p>So <span class=math>$ 5 or $ 6</span> and <span class=math>$ many of the words $</span> hold", "So $ 5 or $ 6 and $ many of the words $ hold"),
         # WordPress that did not draw, and a document of TeX around a formula (JATS)
@@ -43,6 +55,8 @@ from tests.extraction.test_structure import text_of
         (r"<p>So \documentclass[12pt]{minimal} \usepackage{amsmath} \begin{document} $ x+1 $ \end{document} holds", "So $x+1$ holds"),
         (r"<pre>\documentclass[12pt]{minimal} \usepackage{amsmath} \begin{document} $x$ \end{document}</pre>",
          "```\n\\documentclass[12pt]{minimal} \\usepackage{amsmath} \\begin{document} $x$ \\end{document}\n```"),
+        ("<p>Set $latex to 1 and pay 5$ or $latex .= '$' or $latex = 5; $", "Set $latex to 1 and pay 5$ or $latex .= '$' or $latex = 5; $"),
+        (r"<p>Write \documentclass{article} \begin{document} $x$ \end{document}", r"Write \documentclass{article} \begin{document} $x$ \end{document}"),
         # Zhihu: a line that ends is a displayed formula
         (r"<p>So <span class=ztext-math data-tex='E=mc^2\\'>x</span> holds", "So\n$$E=mc^2$$\nholds"),
         (r"<p>So <img src='https://www.zhihu.com/equation?tex=E%3Dmc%5E2%5C%5C' alt='E=mc^2 \\' eeimg=1> holds", "So\n$$E=mc^2$$\nholds"),

@@ -153,3 +153,35 @@ def test_lists_of_google_docs_stand_as_deep_as_their_classes_say() -> None:
 )  # fmt: skip
 def test_boxes_of_tasks_are_marks_and_those_of_forms_are_not(page: str, text: str) -> None:
     assert text_of(page) == text
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "<img src=t.png alt=Yes>",
+        "<i class='fa fa-check' aria-label=' Yes'></i>",
+        "<p><svg aria-label=Yes><path d=M1></path></svg></p>",
+        "<i class=icon></i><span class=sr-only>Yes</span>",
+    ],
+)
+def test_cells_that_an_icon_answers_have_its_text(cell: str) -> None:
+    page = f"<table><tr><th>Part<th>One<th>Two<tr><td>Fast<td>{cell}</td><td>text<tr><td>Cheap<td>text<td>{cell}</td></tr></table>"
+    assert text_of(page).split("\n")[2:] == ["| Fast | Yes | text |", "| Cheap | text | Yes |"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "<img alt=Home>",
+        "<input type=checkbox aria-label=Yes>",
+        "<img alt=Yes> text",
+        "text <img alt=Yes>",
+        "<img alt=logo><img alt=site>",
+        "<img alt='Yes, it is a long description of it'>",
+    ],
+)
+def test_other_texts_of_images_in_cells_are_none(cell: str) -> None:
+    page = (
+        f"<table><tr><th>Part<th>One<tr><td>Fast<td>{cell}</td></tr><tr><td>Cheap<td>text</table><p>b <img alt=Yes></p>"
+    )
+    assert not {"Yes", "Home", "logo", "site"} & set(text_of(page).replace("|", " ").split())

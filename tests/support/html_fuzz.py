@@ -18,6 +18,8 @@ from stages.extraction import ExtractionParams
 from stages.extraction.html_to_text import all_text, main_text
 
 SEEDS = (
+    b"<p><font face=Courier>x = f(1);&nbsp;</font></p><p><font face=Courier><br></font></p> <p><font face=Courier>y = g[x];</font></p><div style='font:1px monospace'>a{}</div><div style='font:1px monospace'>b = <b>{c}</b></div><table><tr><th>a<td><img alt=Yes><td><i aria-label=no></i><td><span class=sr-only>yes</span></table>"
+    b"[mathjaxinline]x[/mathjaxinline] [mathjax]y[/mathjax]<span role=math aria-label='x^2'>x</span><math-inline>x</math-inline><span data-equation='x_i'></span><span class=katex-eq>\\begin{array}{r} a \\end{array}</span><img alt='\\frac{a}{b}'><img alt='\\ud83d a_b'><p>$latex x$ $latex .= $<div class=code>x();<br>y = {};</div>",
     "日本 <span class=math>\\alphaé<br>é</span> é <span class=math><br>é_\\beta</span> <q><p>語</q><p>é <a href=#x>#<q></a>é</q> <code><q>é</q></code><q>é<br>é</q><h2>é<a href=#y>#<q></a></q></h2>".encode(),
     "<p>a <q>b <code>c</code></q> „<q>d</q>“<q> e<p>f</q><br><br>&nbsp;<br>g​h ﻿<code>i​j</code> ខ​ខ <img class=emoji alt=':)'><img alt='👍'><a href=x>K</a><a href=y><b>L</b></a><a href=z>1</a><a href=w>2</a>".encode(),
     b"<p>So <span class=mjx-chtml><span class=mjx-math aria-label='\\frac{a}{b}'><span class=mjx-char>a</span></span></span><svg><title id=MathJax-SVG-1-Title>E = mc^2</title><g/></svg>"

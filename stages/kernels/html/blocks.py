@@ -31,6 +31,7 @@ import numpy.typing as npt
 
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
+from stages.kernels.html.answers import ANSWERS, put_answer
 from stages.kernels.html.code_lines import (
     BY_BREAKS,
     begin_code,
@@ -119,6 +120,7 @@ from stages.kernels.html.stand_ins import (
     put_box,
 )
 from stages.kernels.html.style_sheets import is_hidden, read_style_sheets
+from stages.kernels.html.styled_code import begin_paragraphs, begins_in_font
 from stages.kernels.html.symbols import fill_symbol_table
 from stages.kernels.html.tables import BYTE_CLASSES, TABLE_SLOTS, TAG_FLAGS
 from stages.kernels.html.tex_output import fill_math_tables
@@ -202,6 +204,14 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             close_implied(W, nodes, T, tag)
             if W[s.REGION_OVER] + W[s.PRE_OVER] > 0:
                 o = settle(data, W, blocks, nodes, out, o)
+        if (
+            (tag == t.P or tag == t.DIV)
+            and pos >= W[s.RUN_SEEN]
+            and W[s.REGION] == 0
+            and begins_in_font(data, after, end, found, W)
+        ):
+            if not in_code(W):
+                begin_paragraphs(data, pos, after, end, tag, T, W, nodes)
     if tag == t.SPAN and W[s.REGION] == 0 and (kinds & GRID or (found >> t.ROLE) & 1 or W[s.OPEN + t.SPAN] > 0):
         o = open_span(data, found, kinds, hints, signature, W, blocks, nodes, out, o)
         if empty and W[s.XML] and W[s.OPEN + t.SPAN] > 0:
@@ -238,7 +248,9 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
             o = begin_code(data, tag, after, end, found, hints, signature, T, W, blocks, nodes, out, o)
         elif tag == t.FONT or (tag == t.SPAN and (found >> t.STYLE_ATTR) & 1):
             o = begin_styled_code(data, tag, pos, after, end, found, hints, signature, T, W, blocks, nodes, out, o)
-        o = start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o)
+        before, o = o, start_inline(data, tag, found, hints, W, T, blocks, nodes, out, o)
+        if found & ANSWERS and o == before and W[s.REGION] == 0 and tag != t.INPUT:
+            o = put_answer(data, found, after, end, T, W, nodes, out, o)
     if kinds & (LANGUAGE | NAMED) or found & (LANG_ATTRIBUTES | 1 << t.LANG):
         note_language(data, tag, found, kinds, W, T)
     dropped = flags & t.DROPPED != 0 and not (tag == t.SVG and empty)
@@ -266,6 +278,7 @@ def start_tag(data, pos, end, T, W, blocks, nodes, pages, d, out, o):  # type: i
                 or tag == t.TH
                 or is_tex_element(tag)
                 or (tag == t.VAR and holds_command(data, after, end))
+                or (found >> t.ROLE) & (found >> t.ARIA_LABEL) & 1
             ):
                 o = find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_stacked, is_block)
         else:
@@ -334,6 +347,10 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
             W[s.CODE_TAG] = W[s.HAS_BREAKS] = 0
             o = end_block(data, W, blocks, out, o, PARTS)
             close_element(W, nodes, T, t.PRE)
+    if W[s.RUN_TO] > 0 and after >= W[s.RUN_TO]:
+        o = end_block(data, W, blocks, out, o, PARTS)
+        W[s.RUN_TO] = W[s.HAS_BREAKS] = 0
+        close_element(W, nodes, T, t.PRE)
     if W[s.REGION_OVER] + W[s.PRE_OVER] > 0:
         o = settle(data, W, blocks, nodes, out, o)
     return after, o

@@ -38,18 +38,15 @@ from stages.kernels.html.layout import (
     TEXT_STOP,
 )
 from stages.kernels.html.signs import number_ahead
+from stages.kernels.html.styled_code import MAX_LINES, end_of_lines, is_monospaced, may_hold_code, reads_as_code
 from stages.kernels.html.tables import TAG_FLAGS
 from stages.kernels.html.tokens import find_byte, is_space, read_tag_name
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
-MAX_LINES = 1 << 16
-"""Bytes of code that is no `pre` and is looked at for lines."""
 MAX_AHEAD = 2048
 """Bytes in which the first end of a line must stand, to say what parts the lines."""
 GATSBY = len("gatsby-highlight-code-line")
 BY_BREAKS, BY_FEEDS, BY_BREAKS_ALONE = 1, 2, 3
-LETTERS_A_SIGN = 12
-"""Letters for each sign of code, at most: prose in a font for code has some 300, code 3 to 10."""
 
 
 @inline_kernel
@@ -62,24 +59,6 @@ def keeps_lines(data, start, stop):  # type: ignore[no-untyped-def]
                 k += 1
             if data[k] | 0x20 == 112 and data[k + 1] | 0x20 == 114 and data[k + 2] | 0x20 == 101:
                 return True
-    return False
-
-
-@inline_kernel
-def is_monospaced(data, start, stop):  # type: ignore[no-untyped-def]
-    """Whether a style holds the name of a font for code."""
-    for i in range(start, stop - 3):
-        a, b, c, d = data[i] | 0x20, data[i + 1] | 0x20, data[i + 2] | 0x20, data[i + 3] | 0x20
-        if not ((a == 109 or a == 99) and (b == 111 or b == 101)):
-            continue
-        more = data[i + 4] | 0x20 if i + 4 < stop else 0
-        if a == 109 and b == 111 and c == 110:
-            if (d == 111 and (more == 115 or not 97 <= more <= 122)) or (d == 97 and more == 99):
-                return True  # mono, monospace, Monaco; not Monotype
-        elif a == 109 and c == 110 and d == 108 and more == 111:
-            return True  # Menlo
-        elif a == 99 and ((c == 110 and d == 115 and more == 111) or (c == 117 and d == 114 and more == 105)):
-            return True  # Consolas, Courier; not courses
     return False
 
 
@@ -280,32 +259,6 @@ def lines_ahead(data, pos, end, tag, sure, T):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def reads_as_code(data, pos, end, tag, T):  # type: ignore[no-untyped-def]
-    """Whether one in `LETTERS_A_SIGN` of the letters up to the end tag of ``tag`` is a sign of code, such as brackets, equals signs and semicolons."""
-    letters, signs = 0, 0
-    end = min(end, pos + MAX_LINES)
-    while pos < end:
-        b = data[pos]
-        if b == 60:
-            closing = pos + 1 < end and data[pos + 1] == 47
-            after, other = read_tag_name(data, pos + 1 + closing, end, T)
-            if closing and other == tag:
-                break
-            pos = find_byte(data, after, end, 62)
-        elif b == 38:
-            c = data[pos + 1] | 0x20 if pos + 1 < end else 0
-            signs += c == 108 or c == 103 or c == 97  # &lt; &gt; &amp;
-            stop = min(end, pos + 8)
-            while pos < stop and data[pos] != 59:
-                pos += 1
-        else:
-            letters += 97 <= b | 0x20 <= 122 or b >= 128
-            signs += b in (40, 41, 59, 61, 91, 93, 95, 123, 125, 36, 35, 124, 92, 42, 43)
-        pos += 1
-    return signs * LETTERS_A_SIGN >= letters and signs > 1
-
-
-@inline_kernel
 def lines_of_code(data, pos, after, end, tag, found, kinds, W, T):  # type: ignore[no-untyped-def]
     """`BY_BREAKS` or `BY_BREAKS_ALONE` if the element whose start tag is ``data[pos:after]`` holds nothing but lines that `br` parts and that read as code, and is of a class for code or
     in a font for it (``style``, ``face``); else 0."""
@@ -319,7 +272,7 @@ def lines_of_code(data, pos, after, end, tag, found, kinds, W, T):  # type: igno
         ):
             return 0
     lines = lines_ahead(data, after, end, tag, 0, T)
-    return lines if lines & BY_BREAKS and reads_as_code(data, after, end, tag, T) else 0
+    return lines if lines & BY_BREAKS and reads_as_code(data, after, end_of_lines(data, after, end, tag, T), T) else 0
 
 
 @inline_kernel
@@ -357,7 +310,7 @@ def open_lines(data, tag, lines, hints, signature, W, blocks, nodes, out, o):  #
 @inline_kernel
 def begin_styled_code(data, tag, pos, after, end, found, hints, signature, T, W, blocks, nodes, out, o):  # type: ignore[no-untyped-def]
     """At the start tag of a `span` or `font`: make it code if it is first in its block, in a font for code, and its lines read as code. Next o."""
-    if in_code(W) or o > W[s.TEXT] or W[s.REGION] != 0:
+    if in_code(W) or o > W[s.TEXT] or W[s.REGION] != 0 or not may_hold_code(W, nodes):
         return o
     lines = lines_of_code(data, pos, after, end, tag, found, 0, W, T)
     return open_lines(data, tag, lines, hints, signature, W, blocks, nodes, out, o) if lines else o

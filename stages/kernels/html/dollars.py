@@ -14,9 +14,23 @@ def is_letter(byte):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def bracket_size(out, i, stop):  # type: ignore[no-untyped-def]
-    """Bytes of ``tex]``, ``itex]``, ``math]`` or ``latex]`` at ``i``; 0: none of them."""
+    """Bytes of ``tex]``, ``itex]``, ``math]``, ``latex]``, ``mathjax]`` or ``mathjaxinline]`` (edX) at ``i``; 0: none of them."""
     if i + 5 < stop and out[i] == 105:
         return 5 if out[i + 1] == 116 and out[i + 2] == 101 and out[i + 3] == 120 and out[i + 4] == 93 else 0
+    if (
+        i + 8 < stop
+        and out[i] == 109
+        and out[i + 4] == 106
+        and out[i + 1] == 97
+        and out[i + 2] == 116
+        and out[i + 3] == 104
+    ):
+        if out[i + 5] != 97 or out[i + 6] != 120:
+            return 0
+        if out[i + 7] == 93:
+            return 8
+        is_inline = i + 14 < stop and out[i + 7] == 105 and out[i + 8] == 110 and out[i + 9] == 108
+        return 14 if is_inline and out[i + 12] == 101 and out[i + 13] == 93 else 0
     if i + 6 < stop and out[i] == 108 and out[i + 1] == 97:
         return 6 if out[i + 2] == 116 and out[i + 3] == 101 and out[i + 4] == 120 and out[i + 5] == 93 else 0
     if i + 5 < stop and out[i] == 109 and out[i + 1] == 97:
@@ -111,7 +125,7 @@ def dollars_around(out, start, stop):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def unwrap_brackets(out, start, stop, in_code):  # type: ignore[no-untyped-def]
-    """``[tex]x[/tex]``, ``[itex]``, ``[latex]`` and ``[math]`` in ``out[start:stop]`` become ``$x$``, but not between ticks of code, none if ``in_code``: next o.
+    """``[tex]x[/tex]``, ``[itex]``, ``[latex]``, ``[math]`` and edX's ``[mathjaxinline]`` in ``out[start:stop]`` become ``$x$``, ``[mathjax]`` ``$$x$$``, but not between ticks of code, none if ``in_code``: next o.
 
     Price: one search for a bracket where there is none, else linear.
     """
@@ -135,13 +149,13 @@ def unwrap_brackets(out, start, stop, in_code):  # type: ignore[no-untyped-def]
                 last -= 1
             wrapped = dollars_around(out, first, last)
         if first < last and (found or wrapped) and end < stop:
-            if not wrapped:
+            for _ in range(0 if wrapped else 2 if size == 8 else 1):
                 out[o] = 36
                 o += 1
             for k in range(first, last):
                 out[o] = out[k]
                 o += 1
-            if not wrapped:
+            for _ in range(0 if wrapped else 2 if size == 8 else 1):
                 out[o] = 36
                 o += 1
             i = end + 2 + size
@@ -169,7 +183,8 @@ def names_latex(out, i, stop):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def preamble_before(out, start, o):  # type: ignore[no-untyped-def]
-    """Place of the ``\\documentclass`` of a document that ``\\begin{document}`` begins right before ``o``, within 600 bytes (JATS, ``tex-math``); ``o``: none."""
+    """Place of the ``\\documentclass`` of a document that ``\\begin{document}`` begins right before ``o``, within 600 bytes, if its class is ``minimal``
+    (JATS, ``tex-math``; no example of TeX); ``o``: none."""
     i = o
     while i > start and is_space(out[i - 1]):
         i -= 1
@@ -180,7 +195,9 @@ def preamble_before(out, start, o):  # type: ignore[no-untyped-def]
     first = i - 17
     while first >= max(start, i - 600):
         if out[first] == 92 and out[first + 1] == 100 and out[first + 2] == 111 and out[first + 9] == 99:
-            return first
+            brace = find_byte(out, first, min(i, first + 40), 123)
+            is_minimal = brace + 4 < i and out[brace + 1] == 109 and out[brace + 2] == 105 and out[brace + 3] == 110
+            return first if is_minimal else o
         first -= 1
     return o
 
@@ -193,6 +210,27 @@ def behind_document(out, i, stop):  # type: ignore[no-untyped-def]
         k += 1
     is_end = k + 14 <= stop and out[k] == 92 and out[k + 1] == 101 and out[k + 4] == 123 and out[k + 5] == 100
     return k + 14 if is_end and out[k + 13] == 125 else i
+
+
+@inline_kernel
+def is_bare_formula(out, start, stop):  # type: ignore[no-untyped-def]
+    """Whether ``out[start:stop]``, behind ``$latex `` and before a dollar, is TeX: a sign of it, one word, or no three letters in a row; no assignment to a
+    variable of PHP (``$latex = 5; $``, ``$latex .= '$'``)."""
+    while start < stop and is_space(out[start]):
+        start += 1
+    run, most, any_sign, any_space = 0, 0, False, False
+    for i in range(start, stop):
+        run = run + 1 if 97 <= out[i] | 0x20 <= 122 else 0
+        most = max(most, run)
+        any_sign |= out[i] in (43, 60, 61, 62, 92, 94, 95, 123)
+        any_space |= out[i] == 32
+    if (
+        start + 1 >= stop
+        or (out[start] == 61 and is_space(out[start + 1]))
+        or (out[start] == 46 and out[start + 1] == 61)
+    ):
+        return start + 1 == stop
+    return any_sign or most < 3 or not any_space
 
 
 @inline_kernel
@@ -236,6 +274,7 @@ def shorten_dollars(out, start, stop, in_code):  # type: ignore[no-untyped-def]
         wrapped = before < o
         end = find_byte(out, last, stop, 36) if bare or wrapped or run == 3 or run == 6 else stop
         closing = run_of_dollars(out, end, stop)
+        bare &= bare and is_bare_formula(out, last + 6, end)
         is_formula = (
             closing == run
             and end > last
@@ -252,7 +291,7 @@ def shorten_dollars(out, start, stop, in_code):  # type: ignore[no-untyped-def]
                 last += 1
             while end > last and is_space(out[end - 1]):
                 end -= 1
-        elif is_formula and holds_formula(out, last, end):
+        elif is_formula and run >= 3 and holds_formula(out, last, end):
             run, closing = run // 3, run // 3
         else:
             end, closing = last, 0

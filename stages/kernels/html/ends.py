@@ -135,7 +135,7 @@ def is_line_tag(tag, W):  # type: ignore[no-untyped-def]
     """Whether an element parts lines of code and not blocks of text."""
     if tag == t.DIV or tag == t.LI or tag == t.OL or tag == t.UL or t.TABLE <= tag <= t.TFOOT:
         return True
-    return W[s.PRE_DEPTH] > 0 and (tag == t.PRE or tag == t.FIGURE)
+    return (W[s.PRE_DEPTH] > 0 and (tag == t.PRE or tag == t.FIGURE)) or (W[s.RUN_TO] > 0 and tag == t.P)
 
 
 @inline_kernel

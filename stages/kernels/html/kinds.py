@@ -44,7 +44,7 @@ KIND_WORDS: dict[int, str] = {
     GLYPHS: "katex-html",
     MATH: "math tex latex maths equation formula math-container asciimath tex2jax_process math-expression tex-math",
     FORMULA: "math-inline math-display math-tex math-block inline-math display-math language-math js-render-math arithmatex "
-    "inlinemath displaymath latex-inline latex-block katex-inline katex-block math-formula katex-eq wp-katex-eq ql-formula latex-rendered",
+    "inlinemath displaymath latex-inline latex-block katex-inline katex-block math-formula katex-eq wp-katex-eq ql-formula latex-rendered ne-math",
     DISPLAY: "katex-display katex-block math-display display-math displaymath mathjax_display mathjax_svg_display mjxc-display mjpage__block math-block "
     "mwe-math-mathml-display mwe-math-element-block mwe-math-fallback-image-display display ql-img-displayed-equation "
     "latex-block latex-display latex-rendered displayformula numberedequation",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
+from stages.kernels.html.answers import is_spoken_answer
 from stages.kernels.html.elements import shows_nothing
 from stages.kernels.html.ends import end_block, in_code
 from stages.kernels.html.hints import HINT_BITS
@@ -40,6 +41,7 @@ from stages.kernels.html.written_formulas import (
     begins_with_delimiter,
     end_tex,
     formula_span,
+    is_name,
     is_source,
     is_tex,
     is_word,
@@ -155,6 +157,20 @@ def labelled_tex(data, W, T, out, o):  # type: ignore[no-untyped-def]
     if is_word(data, start, stop) or not is_source(data, start, stop, T, out, o):
         return o
     return formula_span(data, start, stop, False, W[s.TEX_DISPLAY], FROM_ATTRIBUTE, T, W, out, o)
+
+
+@inline_kernel
+def is_labelled_math(data, W, T, out, o):  # type: ignore[no-untyped-def]
+    """Whether the role of the tag just read is ``math`` and its label TeX: with a command or a script, or without a word. No speech (``x squared = 5``)."""
+    role, start, stop = W[s.SPANS + 2 * t.ROLE], W[s.SPANS + 2 * t.ARIA_LABEL], W[s.SPANS + 2 * t.ARIA_LABEL + 1]
+    if W[s.SPANS + 2 * t.ROLE + 1] - role != 4 or data[role] | 0x20 != 109 or data[role + 3] | 0x20 != 104:
+        return False
+    any_sign, run, most = False, 0, 0
+    for i in range(start, stop):
+        any_sign |= data[i] == 92 or data[i] == 94 or data[i] == 95
+        run = run + 1 if 97 <= data[i] | 0x20 <= 122 else 0
+        most = max(most, run)
+    return (any_sign or most < 3) and not is_word(data, start, stop) and is_source(data, start, stop, T, out, o)
 
 
 @inline_kernel
@@ -302,7 +318,9 @@ def rendered_source(data, found, kinds, W, T, nodes, out, o):  # type: ignore[no
 @inline_kernel
 def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_stacked, is_block):  # type: ignore[no-untyped-def]
     """Begin a region if the tag just read is of an element that nobody sees, of line numbers or of a formula: next o."""
-    if is_unseen(data, tag, found, kinds, after, end, W, nodes, is_stacked):
+    if is_unseen(data, tag, found, kinds, after, end, W, nodes, is_stacked) and not (
+        kinds & UNSEEN and is_spoken_answer(data, after, end, T, W, nodes, o)
+    ):
         is_sign = tag == t.A and not kinds & (UNSEEN | STYLED) and not found & HIDING
         start_region(W, s.SIGN_REGION if is_sign else s.HIDDEN_REGION, tag, is_stacked, is_block, o)
     elif begins_numbers(data, tag, found, kinds, after, end, W, nodes):
@@ -321,10 +339,15 @@ def find_region(data, tag, found, kinds, after, end, W, T, nodes, out, o, is_sta
     elif kinds & FORMULA and (found >> t.DATA_ATTRS) & 1:
         start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
         o = json_formula(data, W[s.SPANS + 2 * t.DATA_ATTRS], W[s.SPANS + 2 * t.DATA_ATTRS + 1], T, W, out, o)
+    elif (found >> t.ROLE) & (found >> t.ARIA_LABEL) & 1 and not in_code(W) and is_labelled_math(data, W, T, out, o):
+        a, b = W[s.SPANS + 2 * t.ARIA_LABEL], W[s.SPANS + 2 * t.ARIA_LABEL + 1]
+        o = formula_span(data, a, b, False, is_block or kinds & DISPLAY != 0, FROM_ATTRIBUTE, T, W, out, o)
+        start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)
     elif found & TEX_ATTRIBUTES and not in_code(W):
         which = attribute_with_tex(found)
         a, b = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
-        if is_tex(data, a, b, T, out, o):
+        is_flag = which == t.DATA_EQUATION and is_name(data, a, b)
+        if not is_flag and is_tex(data, a, b, T, out, o):
             display = is_block or kinds & DISPLAY != 0
             o = formula_span(data, a, b, False, display, FROM_ATTRIBUTE, T, W, out, o)
             start_region(W, s.RENDERED_REGION, tag, is_stacked, False, o)

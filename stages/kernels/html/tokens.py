@@ -122,7 +122,9 @@ TAG_NAMES = ("", *TAGS)
 assert len(TAG_NAMES) <= 160  # `tables.TAG_FLAGS`, `state.OPEN`
 assert not any(flags & STACKED for flags in [*TAGS.values()][127:])  # features of pairs of elements
 """Names by number; 0 is every element we do not know, which is treated as inline."""
-ALIASES = {"tex": "d-math", "tex-math": "d-math", "la-tex": "d-math", "embed-katex": "d-math"}
+ALIASES = {
+    **dict.fromkeys(("tex", "tex-math", "la-tex", "embed-katex", "math-inline", "math-display"), "d-math"),
+}
 _N = {name: number for number, name in enumerate(TAG_NAMES)}
 P, LI, DD, DT, PRE, LISTING, XMP, PLAINTEXT = (
     _N[n] for n in ["p", "li", "dd", "dt", "pre", "listing", "xmp", "plaintext"]
@@ -229,7 +231,8 @@ def fill_token_tables(T: npt.NDArray[np.int64]) -> None:
     names = [*TAG_NAMES[1:], *ALIASES]
     tags = build_table([name.encode() for name in names], TAG_SIZE, [_N[ALIASES.get(name, name)] for name in names])
     T[TAG_TABLE : TAG_TABLE + 2 * TAG_SIZE] = tags
-    attributes = build_table([name.encode() for name in ATTRIBUTES], ATTRIBUTE_SIZE)
+    numbers = [*range(len(ATTRIBUTES)), DATA_EQUATION]
+    attributes = build_table([name.encode() for name in [*ATTRIBUTES, "data-equation"]], ATTRIBUTE_SIZE, numbers)
     T[ATTRIBUTE_TABLE : ATTRIBUTE_TABLE + 2 * ATTRIBUTE_SIZE] = attributes
     T[TAG_FLAGS : TAG_FLAGS + len(TAG_NAMES)] = [0, *TAGS.values()]
 

@@ -308,14 +308,31 @@ def is_pictured(data, start, stop, T, out, o):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def holds_command(data, start, stop):  # type: ignore[no-untyped-def]
-    """Whether the text of any image is TeX: a command of two letters or more, first or behind a sign (no folder), and a brace, a script or an equals sign."""
-    any_command, any_sign = False, False
-    for i in range(start, stop - 2):
+    """Whether the text of any image is TeX: a command of two letters or more, first or behind a sign (no folder), a brace, a script or an equals sign,
+    and no word of four letters but in the braces of a command or as a script. ``\\ud83d`` and what is not ASCII are none."""
+    any_command, any_sign, depth, run, i = False, False, 0, 0, start
+    while i < stop:
         b = data[i]
+        before = data[i - 1] if i > start else 32
+        letter = 97 <= b | 0x20 <= 122
         any_sign |= b == 123 or b == 94 or b == 95 or b == 61
-        if b == 92 and 97 <= data[i + 1] | 0x20 <= 122 and 97 <= data[i + 2] | 0x20 <= 122:
-            before = data[i - 1] if i > start else 32
-            any_command |= not (97 <= before | 0x20 <= 122 or before == 58 or before == 92 or before == 46)
+        if b == 92 and i + 2 < stop and 97 <= data[i + 1] | 0x20 <= 122:
+            first = i + 1
+            while i + 1 < stop and 97 <= data[i + 1] | 0x20 <= 122:
+                i += 1
+            if i > first:
+                is_part = 97 <= before | 0x20 <= 122 or before in (37, 46, 58, 92, 126)
+                any_command |= not is_part and not (
+                    first + 2 < stop and data[first] == 117 and data[first + 1] == 100 and 48 <= data[first + 2] <= 57
+                )
+        elif b == 123:
+            depth += depth > 0 or 97 <= before | 0x20 <= 122 or before in (42, 93, 94, 95, 125)
+        elif b == 125:
+            depth -= depth > 0
+        run = run + 1 if letter and depth == 0 and data[i] == b else 0
+        if run > 3 or b >= 128:
+            return False
+        i += 1
     return any_command and any_sign
 
 
@@ -337,13 +354,23 @@ def is_word(data, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def is_name(data, start, stop):  # type: ignore[no-untyped-def]
+    """Whether an attribute is letters, digits and hyphens alone, two or more: ``true``, ``eq-1``."""
+    for i in range(start, stop):
+        if not (97 <= data[i] | 0x20 <= 122 or 48 <= data[i] <= 57 or data[i] == 45):
+            return False
+    return stop > start + 1
+
+
+@inline_kernel
 def begins_with_delimiter(data, i, stop):  # type: ignore[no-untyped-def]
     """Whether ``$``, ``\\(``, ``\\[`` or ``\\begin{`` stands at ``i``."""
     if stop - i < 3:
         return False
     if data[i] == 36:
         return True
-    return data[i] == 92 and (data[i + 1] == 40 or data[i + 1] == 91 or (data[i + 1] == 98 and data[i + 2] == 101))
+    is_begin = data[i + 1] == 98 and data[i + 2] == 101 and i + 3 < stop and data[i + 3] == 103  # not \beta
+    return data[i] == 92 and (data[i + 1] == 40 or data[i + 1] == 91 or is_begin)
 
 
 @inline_kernel
@@ -387,7 +414,8 @@ def formula_image(data, found, kinds, T, W, nodes, out, o):  # type: ignore[no-u
     if stop == 0:
         return o
     display = kinds & DISPLAY != 0 or (data[start] == 36 and start + 1 < stop and data[start + 1] == 36)
-    display |= data[start] == 92 and start + 1 < stop and (data[start + 1] == 91 or data[start + 1] == 98)
+    is_environment = start + 3 < stop and data[start + 1] == 98 and data[start + 2] == 101 and data[start + 3] == 103
+    display |= data[start] == 92 and start + 1 < stop and (data[start + 1] == 91 or is_environment)
     return formula_span(data, start, stop, is_url, display, FROM_IMAGE, T, W, out, o)
 
 
@@ -431,12 +459,13 @@ def end_tex(W, out, o, sure, display):  # type: ignore[no-untyped-def]
     if start >= stop or W[s.MATH_TO] > start:
         return o
     first, last = inside_dollars(out, start, stop) if stop - start > 4 else (0, 0)
-    if first < last and (sure or tex.looks_like_tex(out, first, last)):
+    if first < last and (sure or tex.looks_like_tex(out, first, last) or tex.has_no_word(out, first, last)):
         shift = max(0, start + 3 - first)
         for i in range(last - 1, first - 1, -1):
             out[i + shift] = out[i]
         return put_dollars(W, out, start, first + shift, last + shift, display, FROM_ATTRIBUTE)
-    if begins_with_delimiter(out, start, stop):
+    is_bare = sure and out[start] == 92 and out[start + 1] == 98  # an environment: no delimiter where all is TeX
+    if begins_with_delimiter(out, start, stop) and not is_bare:
         return o
     for i in range(start, stop):
         if out[i] == 36 or (i + 1 < stop and out[i] == 92 and opens_formula(out, i, start)):
