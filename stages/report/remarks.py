@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.report.figures import exact, fixed, percent, short
-from stages.report.shortfall import came_short, given_tokens, over_filled
+from stages.report.shortfall import SHORT, came_short, given_tokens, is_capped, over_filled
 
 Stats = Mapping[str, Any]
 MOST = 10
@@ -80,8 +80,16 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
     for row in short_of[:1]:
         realised, requested = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
         others = f"; so did {listed([other['domain'] for other in short_of[1:]])}" if len(short_of) > 1 else ""
+        why = "" if is_capped(row, given) else "; shards are taken whole, shards.target_tokens makes them smaller"
         yield remark(
-            f"Domain {row['domain']} came out short: {realised} of the corpus, {requested} requested{others}",
+            f"Domain {row['domain']} came out short: {realised} of the corpus, {requested} requested{others}{why}",
+            "mixture",
+            "warn",
+        )
+    wanted = sum(row.get("requested_tokens") or 0 for row in stats["mixture"])
+    if max(given, sum(row["tokens"] for row in stats["mixture"])) < (1 - SHORT) * wanted:
+        yield remark(
+            f"The corpus is smaller than requested, as max_epochs allows: {short(given)} of {short(wanted)} tokens",
             "mixture",
             "warn",
         )

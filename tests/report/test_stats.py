@@ -302,8 +302,55 @@ def test_a_domain_whose_last_document_is_large_explains_why_others_have_less(run
     large |= {"requested_share": 0.2, "realised_share": 0.3}
     large["tokens"] = large["target_tokens"] * 1.005  # within a hundredth
     assert "came out short" not in " ".join(one["text"] for one in remarks(stats))  # the tokens are there
-    stats["mixture"][1]["requested_tokens"] = 2 * stats["mixture"][1]["tokens"]
-    assert f"Domain {stats['mixture'][1]['domain']} came out short" in " ".join(one["text"] for one in remarks(stats))
+    other = stats["mixture"][1]
+    other["requested_tokens"] = 2 * other["tokens"]
+    assert "came out short" not in " ".join(one["text"] for one in remarks(stats))  # its part of a smaller corpus
+    part = other["target_tokens"] / sum(row["target_tokens"] for row in stats["mixture"])
+    other |= {"requested_share": 2 * part, "realised_share": part}
+    assert f"Domain {other['domain']} came out short" in " ".join(one["text"] for one in remarks(stats))
+
+
+def made_up_mixture(run: Row, *rows: tuple[str, int, int, int]) -> Row:
+    """Stats of domains in even shares: name, requested, given and realised tokens."""
+    stats = build_stats("made-up", **run)
+    total = sum(row[3] for row in rows)
+    columns = ("domain", "requested_tokens", "target_tokens", "tokens")
+    stats["mixture"] = [
+        {**stats["mixture"][0], **dict(zip(columns, row, strict=True)), "documents": 9}
+        | {"requested_share": 1 / len(rows), "realised_share": row[3] / total, "epochs": 1.0}
+        for row in rows
+    ]
+    stats["domains"] = []
+    return stats
+
+
+def warnings_of_mixture(stats: Row) -> list[str]:
+    return [one["text"] for one in remarks(stats) if one["level"] == "warn" and one["anchor"] == "mixture"]
+
+
+def test_whole_documents_of_a_smaller_corpus_leave_no_domain_short(run: Row) -> None:
+    """``on_shortfall: shrink``: every domain has what it is to have and the rest of its last document."""
+    rows = [(f"d{k:02}", 4_000, 2_000, 2_000 + 300 * (k % 2)) for k in range(60)]
+    stats = made_up_mixture(run, *rows)
+    smaller = "The corpus is smaller than requested, as max_epochs allows: 120 K of 240 K tokens"
+    assert warnings_of_mixture(stats) == [smaller]
+    assert not any(bar["short"] for bar in charts.shares(stats))
+    assert warnings_of_mixture(made_up_mixture(run, *((name, 2_000, given, got) for name, _, given, got in rows))) == []
+
+
+def test_the_domain_that_lacks_most_is_named_and_whole_shards_are_blamed(run: Row) -> None:
+    """``materialise: false``: a domain has the whole shards that come nearest."""
+    rows = [
+        ("even", 1_000, 1_000, 1_100),
+        ("near", 1_000, 1_000, 980),
+        ("far", 1_000, 1_000, 300),
+        ("none", 1_000, 1_000, 0),
+    ]
+    found = [text for text in warnings_of_mixture(made_up_mixture(run, *rows)) if "short" in text]
+    assert found == [
+        "Domain none came out short: 0% of the corpus, 25.0% requested; so did far;"
+        " shards are taken whole, shards.target_tokens makes them smaller"
+    ]
 
 
 def test_a_split_of_few_documents_is_blamed_on_long_ones_only_where_they_are_long(run: Row) -> None:
