@@ -86,6 +86,7 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
             "mixture",
             "warn",
         )
+    yield from empty_in_phases(stats)
     wanted = sum(row.get("requested_tokens") or 0 for row in stats["mixture"])
     if max(given, sum(row["tokens"] for row in stats["mixture"])) < (1 - SHORT) * wanted:
         yield remark(
@@ -112,6 +113,23 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
     repeats = repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
     if repeats:
         yield remark(repeats, "mixture")
+
+
+def empty_in_phases(stats: Stats) -> Iterator[dict[str, str]]:
+    """Domains that a phase was to take a part of and has nothing of, because an earlier phase's last document of them
+    reaches beyond it."""
+    empty: dict[str, list[str]] = {}
+    for row in stats.get("phases") or []:
+        if row.get("target_tokens") and not row["tokens"]:
+            empty.setdefault(row["phase"], []).append(row["domain"])
+    for phase, names in empty.items():
+        yield remark(
+            f"Phase {phase} has no document of {listed(names)}: its part of each is smaller than what the last document"
+            " of an earlier phase, taken whole, has of it; raise the budget, or cut long documents with"
+            " tokens.max_document_tokens",
+            "mixture",
+            "warn",
+        )
 
 
 def repeated(epochs: Mapping[str, float | None]) -> str:
