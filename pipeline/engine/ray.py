@@ -77,7 +77,8 @@ def connect(workers: int | None) -> None:
             _start(cluster, workers, quiet)
     except (ConnectionError, RuntimeError, OSError, ValueError) as error:
         raise RunError(
-            f"cannot start {where}: {str(error).splitlines()[0]}; `--engine inline` runs without Ray"
+            f"cannot start {where}: {str(error).splitlines()[0]}{start_limit.without_room()};"
+            " `--engine inline` runs without Ray"
         ) from error
     if not cluster:
         _watches.append(orphans.Watch(orphans.children(local_node().all_processes["raylet"][0].process.pid)))

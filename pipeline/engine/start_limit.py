@@ -9,10 +9,15 @@ exit code 1; what it writes first makes a shell print why.
 from __future__ import annotations
 
 import faulthandler
+import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+ROOM = 64 << 20
+"""Bytes that Ray needs for its logs and sockets, with some to spare."""
 _SCRIPT = 'read -r line && printf "%s\\n" "$1" >&2'
 
 
@@ -28,3 +33,10 @@ def within(seconds: float, message: str) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
         with suppress(OSError):
             shell.communicate()
+
+
+def without_room() -> str:
+    """What to add to Ray's words where its folder is on a disk that is about full; nothing where it is not."""
+    folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    return f"; its folder {folder} has {free >> 20} MiB left, RAY_TMPDIR names another" if free < ROOM else ""
