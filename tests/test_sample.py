@@ -214,6 +214,16 @@ def test_a_module_that_kills_or_hangs_its_child_is_left_out(
     ]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_pages_that_found_no_room_are_no_module_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "child.py"
+    script.write_text("print('{}', flush=True)\n")
+    monkeypatch.setattr(sample.tempfile, "TemporaryFile", lambda: Path("/dev/full").open("r+b", buffering=0))  # noqa: SIM115
+    with pytest.raises(OSError, match="No space left") as error:
+        sample.render(["json"], WANTED, script)
+    assert error.value.filename == sample.tempfile.gettempdir()
+
+
 def test_modules_that_cannot_be_imported_have_no_page() -> None:
     assert sample.render(["no_such_module_here", "json.decoder"], WANTED)[0][0].endswith("/json.decoder.html")
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from pipeline.engine import cpu_limit, memory_limit, node_proof, orphans
+from pipeline.engine import cpu_limit, memory_limit, node_proof, orphans, start_limit
 from pipeline.engine.cluster_size import Size, remembered, size_of
 from pipeline.engine.process import prepare_process
 from pipeline.engine.scheduler import Outcome, Result, call_job, failure
@@ -41,6 +41,8 @@ LARGER_SECONDS = 300.0
 """How long a node as large as the largest that was there is waited for: an autoscaler replaces one in a few minutes."""
 HEAD_SECONDS = 30.0
 """Ray gives its head up after a minute, and the process with it."""
+START_SECONDS = 180.0
+"""Ray starts in seconds, in a minute where the machine does much else."""
 HUNG_SECONDS = 4 * 3600.0
 """Tasks take seconds to minutes; one that is not back after this long waits for something that never comes (a loop in
 native code ends sooner: `pipeline.engine.cpu_limit`)."""
@@ -68,27 +70,36 @@ def connect(workers: int | None) -> None:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     before = signal.getsignal(signal.SIGTERM)
+    where = f"the cluster at RAY_ADDRESS={cluster}" if cluster else "a local Ray"
+    hung = f"gristmill: {where} did not answer in {START_SECONDS:.0f} s; run the same command again"
     try:
-        if cluster:
-            ray.init(**quiet)
-        else:
-            with few_processes():
-                ray.init(
-                    address="local",
-                    num_cpus=workers or len(os.sched_getaffinity(0)),
-                    object_store_memory=LOCAL_OBJECT_STORE,
-                    include_dashboard=False,
-                    **quiet,
-                )
+        with start_limit.within(START_SECONDS, f"{hung}; `--engine inline` runs without Ray"):
+            _start(cluster, workers, quiet)
     except (ConnectionError, RuntimeError, OSError, ValueError) as error:
-        where = f"the cluster at RAY_ADDRESS={cluster}" if cluster else "a local Ray"
         raise RunError(
-            f"cannot start {where}: {str(error).splitlines()[0]}; `--engine inline` runs without Ray"
+            f"cannot start {where}: {str(error).splitlines()[0]}{start_limit.without_room()};"
+            " `--engine inline` runs without Ray"
         ) from error
     if not cluster:
         _watches.append(orphans.Watch(orphans.children(local_node().all_processes["raylet"][0].process.pid)))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, before)  # Ray has one of its own, which ends with another code
+
+
+def _start(cluster: str | None, workers: int | None, quiet: dict[str, Any]) -> None:
+    import ray
+
+    if cluster:
+        ray.init(**quiet)
+        return
+    with few_processes():
+        ray.init(
+            address="local",
+            num_cpus=workers or len(os.sched_getaffinity(0)),
+            object_store_memory=LOCAL_OBJECT_STORE,
+            include_dashboard=False,
+            **quiet,
+        )
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import zstandard
 from pipeline.store import facts as columns
 from pipeline.store import manifest
 from pipeline.store.sinks import Checksum, encode
-from pipeline.store.storage import Store
+from pipeline.store.storage import Store, naming_full_disks
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ class Spool:
     def add(self, number: int, address: str, checksum: Checksum, packed: Packed) -> None:
         self._starts[number] = self._end
         self._sizes[2 * number], self._sizes[2 * number + 1] = len(packed.encoded), len(packed.report)
-        self._file.write(packed.encoded)
-        self._file.write(packed.report)
+        with naming_full_disks(tempfile.gettempdir()):
+            self._file.write(packed.encoded)
+            self._file.write(packed.report)
         self._end += len(packed.encoded) + len(packed.report)
         self._facts.add(columns.row_of(address, checksum, packed.facts), number)
         if packed.tally is None:
@@ -105,7 +106,8 @@ class Spool:
     def lines(self, facts: columns.Facts) -> Iterator[bytes]:
         """The lines of all files; ``facts`` are theirs."""
         unpacker = zstandard.ZstdDecompressor()
-        self._file.flush()
+        with naming_full_disks(tempfile.gettempdir()):
+            self._file.flush()
         place = self._file.fileno()
         number = 0
         for batch in facts.table.select(["address", "bytes", "xxh3_128"]).to_batches(columns.CHUNK):

@@ -48,6 +48,7 @@ MODULES_OF_LIBRARY, MODULES_OF_PACKAGE = 24, 8
 AHEAD = 2
 """Children that wait for a core, so that none is idle while the reader waits for a slow one."""
 CHILD_LOOK = 0.01
+ROOM = 1 << 16
 CHILD_SECONDS = 300  # some 3 s are usual; a busy machine must not change the sample
 CODE_BYTES = 6 << 20
 """Python sources are taken in order of path until this many bytes."""
@@ -244,6 +245,9 @@ def render(names: list[str], stop: threading.Event, script: Path = CHILD) -> lis
     """Pages of some modules from a child process; a module that kills or hangs it is left out.
 
     Where nobody wants more pages (``stop``), it ends soon with those it has.
+
+    Raises:
+        OSError: no room for the pages among the temporary files.
     """
     pages: list[tuple[str, str]] = []
     # Nothing of the caller's environment: some modules' pages show it.
@@ -262,6 +266,8 @@ def render(names: list[str], stop: threading.Event, script: Path = CHILD) -> lis
             finally:
                 child.kill()
                 child.wait()
+            if not whole:
+                see_room(out.fileno())
             out.seek(0)
             lines = out.read().split(b"\n")[:-1]  # what follows the last line feed was cut
         begun, name = 0, ""
@@ -277,6 +283,20 @@ def render(names: list[str], stop: threading.Event, script: Path = CHILD) -> lis
             break
         names = names[max(begun, 1) :]
     return pages
+
+
+def see_room(file: int) -> None:
+    """Raise OSError where a temporary file cannot grow: a child that found no room lost pages, which is no fault of its
+    module."""
+    end = os.lseek(file, 0, os.SEEK_END)
+    left = ROOM
+    try:
+        while left:
+            left -= os.write(file, bytes(left))
+    except OSError as error:
+        error.filename = tempfile.gettempdir()
+        raise
+    os.ftruncate(file, end)
 
 
 def warc_record(headers: list[tuple[str, str]], block: bytes) -> bytes:

@@ -243,7 +243,7 @@ class Store:
 
     @contextmanager
     def _create_remote(self, address: str) -> Iterator[BinaryIO]:
-        with _naming_full_disks(tempfile.gettempdir()), tempfile.TemporaryFile() as copy:
+        with naming_full_disks(tempfile.gettempdir()), tempfile.TemporaryFile() as copy:
             yield cast(BinaryIO, copy)
             copy.flush()
             self.fs.handler.put(self.path(address), copy, copy.seek(0, os.SEEK_END))
@@ -253,7 +253,7 @@ class Store:
         final = self.path(address)
         temporary = f"{self.base}/{TEMPORARY}/{os.getpid()}-{uuid.uuid4().hex}"
         try:
-            with _naming_full_disks(final):
+            with naming_full_disks(final):
                 os.makedirs(os.path.dirname(temporary), exist_ok=True)
                 os.makedirs(os.path.dirname(final), exist_ok=True)
                 with open(temporary, "wb", buffering=1 << 20) as sink:
@@ -331,7 +331,7 @@ class Store:
 
 
 @contextmanager
-def _naming_full_disks(path: str) -> Iterator[None]:
+def naming_full_disks(path: str) -> Iterator[None]:
     """Name ``path`` in the error of a full disk, which names no file or a temporary one, and what it is full of."""
     try:
         yield

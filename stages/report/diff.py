@@ -38,6 +38,8 @@ COMPARED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 }
 SHARES = ("realised_share", "requested_share")
 NUMBERS = ("epochs", "threshold")
+SEEN = 0.00005
+"""Change of a share that is shown: half a hundredth of a point."""
 SHOWN = 20
 
 
@@ -103,9 +105,17 @@ def changed(
         pairs = {number: [old.get(key, {}).get(number), new.get(key, {}).get(number)] for number in numbers}
         guessed = estimates or all(side.get(key, {}).get("estimated") for side in (old, new))
         compared = [number for number in numbers if not (guessed and number == "tokens")]
-        if any(pairs[number][0] != pairs[number][1] for number in compared):
+        if any(differs(pairs[number], number) for number in compared):
             rows.append(dict(zip(keys, key, strict=True)) | pairs)
     return sorted(rows, key=lambda row: -abs(change(row[numbers[0]]) or 0))
+
+
+def differs(pair: Sequence[float | None], number: str) -> bool:
+    """Whether a number changed; of shares, which move with the size of all, what is seen in hundredths of a point."""
+    before, after = pair
+    if number in SHARES and before is not None and after is not None:
+        return abs(after - before) >= SEEN
+    return before != after
 
 
 def change(pair: Sequence[float | None], number: str = "") -> float | None:
@@ -142,7 +152,8 @@ def tables_of(found: Mapping[str, Any]) -> list[Table]:
             label = number.replace("_", " ").capitalize()
             columns += [Column(f"{number}_before", f"{label} before", kind_of(number))]
             columns += [Column(f"{number}_after", "after", kind_of(number))]
-            columns += [Column(f"{number}_change", "change", change_kind(number))]
+            points = "points" if number in SHARES else "change"
+            columns += [Column(f"{number}_change", points, change_kind(number))]
         cells = [
             [
                 *(row[key] for key in keys),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.report.figures import exact, fixed, percent, short
-from stages.report.shortfall import came_short, given_tokens, over_filled
+from stages.report.shortfall import SHORT, came_short, given_tokens, is_capped, over_filled
 
 Stats = Mapping[str, Any]
 MOST = 10
@@ -80,8 +80,17 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
     for row in short_of[:1]:
         realised, requested = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
         others = f"; so did {listed([other['domain'] for other in short_of[1:]])}" if len(short_of) > 1 else ""
+        why = "" if is_capped(row, given) else "; shards are taken whole, shards.target_tokens makes them smaller"
         yield remark(
-            f"Domain {row['domain']} came out short: {realised} of the corpus, {requested} requested{others}",
+            f"Domain {row['domain']} came out short: {realised} of the corpus, {requested} requested{others}{why}",
+            "mixture",
+            "warn",
+        )
+    yield from empty_in_phases(stats)
+    wanted = sum(row.get("requested_tokens") or 0 for row in stats["mixture"])
+    if max(given, sum(row["tokens"] for row in stats["mixture"])) < (1 - SHORT) * wanted:
+        yield remark(
+            f"The corpus is smaller than requested, as max_epochs allows: {short(given)} of {short(wanted)} tokens",
             "mixture",
             "warn",
         )
@@ -104,6 +113,23 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
     repeats = repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
     if repeats:
         yield remark(repeats, "mixture")
+
+
+def empty_in_phases(stats: Stats) -> Iterator[dict[str, str]]:
+    """Domains that a phase was to take a part of and has nothing of, because an earlier phase's last document of them
+    reaches beyond it."""
+    empty: dict[str, list[str]] = {}
+    for row in stats.get("phases") or []:
+        if row.get("target_tokens") and not row["tokens"]:
+            empty.setdefault(row["phase"], []).append(row["domain"])
+    for phase, names in empty.items():
+        yield remark(
+            f"Phase {phase} has no document of {listed(names)}: its part of each is smaller than what the last document"
+            " of an earlier phase, taken whole, has of it; raise the budget, or cut long documents with"
+            " tokens.max_document_tokens",
+            "mixture",
+            "warn",
+        )
 
 
 def repeated(epochs: Mapping[str, float | None]) -> str:

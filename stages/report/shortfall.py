@@ -10,7 +10,7 @@ Row = Mapping[str, Any]
 SHORT = 0.01
 """Part of what a domain is to have: less is no shortfall, and no excess."""
 SEEN = 0.005
-"""Fraction of the corpus: a domain that takes less than this beyond its part takes nothing that others miss."""
+"""Fraction of the corpus: what whole documents and shards bring or take below this changes nothing for others."""
 
 
 def over_filled(stats: Stats) -> list[Row]:
@@ -22,11 +22,18 @@ def over_filled(stats: Stats) -> list[Row]:
 
 
 def came_short(stats: Stats) -> list[Row]:
-    """Domains with fewer tokens than requested, not those whose share is small because another's is too large."""
-    over = over_filled(stats)
+    """Domains that lack tokens: caps gave them a smaller share than requested, or whole shards (``materialise: false``)
+    missed their part; the largest lack first. Not those whose share is small because the last documents of others are
+    large, or whose tokens are fewer because the whole corpus is smaller (``on_shortfall: shrink``)."""
+    given = given_tokens(stats)
     lacking = [row for row in stats["mixture"] if row["tokens"] < (1 - SHORT) * (row.get("requested_tokens") or 0)]
     under = [row for row in lacking if is_short(row["requested_share"], row["realised_share"])]
-    return [row for row in under if not over or row["tokens"] < row["target_tokens"] or is_capped(row)]
+    return sorted((row for row in under if is_capped(row, given) or is_missed(row)), key=lack, reverse=True)
+
+
+def lack(row: Row) -> float:
+    """Fraction of the corpus that a domain lacks of what was requested."""
+    return float(row["requested_share"] - row["realised_share"])
 
 
 def given_tokens(stats: Stats) -> int:
@@ -39,9 +46,14 @@ def excess(row: Row) -> int:
     return int(row["tokens"]) - int(row["target_tokens"])
 
 
-def is_capped(row: Row) -> bool:
-    """Whether a domain has less than its share of the budget comes to."""
-    return int(row["target_tokens"]) < (1 - SHORT) * int(row["requested_tokens"])
+def is_capped(row: Row, given: int) -> bool:
+    """Whether the mixture gives a domain a smaller part of its ``given`` tokens than was requested."""
+    return is_short(row["requested_share"], int(row.get("target_tokens") or 0) / given if given else None)
+
+
+def is_missed(row: Row) -> bool:
+    """Whether a domain has visibly less than the mixture gives it, as happens where shards are taken whole."""
+    return bool(row["tokens"] < (1 - SHORT) * (row.get("target_tokens") or 0) and lack(row) > SEEN)
 
 
 def is_short(requested: float | None, realised: float | None) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from stages.report import grids, remarks
@@ -11,6 +13,7 @@ from stages.report.untrusted import whole_line
 
 SHOWN = 12
 """Rows of a table; the rest is added up in its last line."""
+COLUMNS = 100
 
 
 def render_text(stats: Mapping[str, Any]) -> str:
@@ -29,10 +32,15 @@ def render_text(stats: Mapping[str, Any]) -> str:
         languages(stats),
         domains(stats),
         phases(stats),
-        "\n".join(one["text"] for one in remarks.mixture(stats) if one["level"] == "warn"),
+        "\n".join(wrapped(one["text"]) for one in remarks.mixture(stats) if one["level"] == "warn"),
         trouble(stats),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def wrapped(text: str) -> str:
+    """A remark in lines of at most 100 columns, all but the first set in."""
+    return textwrap.fill(text, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def headline(stats: Mapping[str, Any]) -> str:
@@ -198,13 +206,20 @@ def domains(stats: Mapping[str, Any]) -> str:
 
 def phases(stats: Mapping[str, Any]) -> str:
     """The part of each domain in every phase of training, where there are phases."""
-    rows = stats.get("phases") or []
     lines = []
-    for row in rows:
-        epochs = fixed(row["epochs"], 2) if row["epochs"] is not None else "–"
-        shares = [percent(row["requested_share"], 1), percent(row["realised_share"], 1)]
-        lines.append([f"{row['phase']}: {row['domain']}", exact(row["tokens"]), *shares, epochs])
+    for phase, parts in groupby(stats.get("phases") or [], key=lambda row: row["phase"]):
+        rows = sorted(parts, key=lambda row: -row["tokens"])
+        lines += [phase_line(f"{phase}: {row['domain']}", [row]) for row in rows[:SHOWN]]
+        if rows[SHOWN:]:
+            lines.append(phase_line(f"{phase}: {len(rows) - SHOWN} more", rows[SHOWN:]))
     return table(["phase", "corpus", "requested", "realised", "epochs"], lines) if lines else ""
+
+
+def phase_line(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What some domains have of a phase together; passes over one alone."""
+    epochs = rows[0]["epochs"] if len(rows) == 1 else None
+    shares = [percent(sum(row[column] or 0 for row in rows), 1) for column in ("requested_share", "realised_share")]
+    return [name, exact(sum(row["tokens"] for row in rows)), *shares, "–" if epochs is None else fixed(epochs, 2)]
 
 
 def trouble(stats: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.report import build_stats
-from stages.report.diff import diff, render_diff_html, render_diff_text
+from stages.report.diff import changed, diff, render_diff_html, render_diff_text
 from stages.report.export import export_tables
 from stages.report.funnel import ADDRESSES
 from tests.report.test_page import COSTS, HOSTILE, hostile_run, survey
@@ -148,3 +148,19 @@ def test_hostile_names_survive_export_and_are_no_formulas() -> None:
 
 def test_equal_stats_give_equal_files(before: Stats) -> None:
     assert export_tables(before) == export_tables(build_stats("before", **make_run(1, files=6, pages=80)))
+
+
+def test_a_share_that_moves_by_less_than_is_shown_is_no_change_of_its_domain() -> None:
+    keys, numbers = ("domain",), ("tokens", "realised_share")
+    before = [
+        {"domain": "grown", "tokens": 1_000, "realised_share": 0.2},
+        {"domain": "same", "tokens": 4_000, "realised_share": 0.8},
+    ]
+    for grown, named in ((1_001, ["grown"]), (1_100, ["grown", "same"])):
+        total = grown + 4_000
+        after = [
+            {"domain": "grown", "tokens": grown, "realised_share": grown / total},
+            {"domain": "same", "tokens": 4_000, "realised_share": 4_000 / total},
+        ]
+        after[1]["realised_share"] = after[1]["realised_share"] if grown > 1_001 else 0.79996
+        assert [row["domain"] for row in changed(before, after, keys, numbers)] == named
