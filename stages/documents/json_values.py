@@ -36,19 +36,28 @@ def by_line(stream: Any) -> Any:
     else:
         head = stream.read(LOOK)
         stream.seek(0)
-    is_all = len(head) < LOOK and getattr(stream, "problem", None) is None
-    return Unrolled(stream) if is_unrolled(head, is_all) else stream
+    is_damaged = getattr(stream, "problem", None) is not None
+    is_all = len(head) < LOOK and not is_damaged
+    return Unrolled(stream) if is_unrolled(head, is_all, is_damaged) else stream
 
 
-def is_unrolled(head: bytes, is_all: bool) -> bool:
-    """Whether a file that begins so has objects that are not a line each; ``is_all``: nothing follows."""
+def is_unrolled(head: bytes, is_all: bool, is_damaged: bool = False) -> bool:
+    """Whether a file that begins so has objects that are not a line each.
+
+    Args:
+        is_all: nothing follows.
+        is_damaged: it ends where the file is damaged, with bytes that may be wrong, line ends among them.
+    """
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip(BLANKS)
     first, _, rest = text.partition(b"\n")
     if first.startswith(b"["):
         if first.strip(BLANKS) != b"[":
             return first[1:].lstrip(BLANKS).startswith(b"{") and (not _is_json(first) or not rest.strip(BLANKS))
         item, end, _ = rest.lstrip(BLANKS).partition(b"\n")
-        return item.startswith(b"{") and bool(end or is_all) and not _is_json(item.strip(BLANKS).removesuffix(b","))
+        item = item.strip(BLANKS).removesuffix(b",")
+        if not item.startswith(b"{") or not (end or is_all) or _is_json(item):
+            return False
+        return not is_damaged or _breaks_off(item)
     if not first.startswith(b"{") or _is_json(first):
         return False
     if first.strip(BLANKS) == b"{":
@@ -67,6 +76,18 @@ def _is_json(line: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _breaks_off(line: bytes) -> bool:
+    """Whether JSON goes on behind a line: it ends between values, and all of it is right so far."""
+    text = line.decode("utf-8", "replace")
+    try:
+        json.loads(text, strict=False, parse_int=float)
+    except json.JSONDecodeError as error:
+        return error.pos >= len(text)
+    except (ValueError, RecursionError):
+        pass
+    return False
 
 
 class Unrolled(Forwards):

@@ -39,7 +39,7 @@ MIN_CHARACTERS = 8
 MAX_PAGES = 2000
 MAX_CHARACTERS = 200_000
 MAX_OBJECTS = 300_000
-VERSION = 7
+VERSION = 8
 END_MARK = b"%%EOF"
 LOOK_FOR_END = 8 << 10
 """Bytes at the end of a file in which its end mark stands; web servers append some, beside zeros and white space."""

@@ -46,6 +46,8 @@ _LINE_ENDS = (0, 10, 13)
 _SPACES = (0x20, 0xA0)
 _UNSEEN = re.compile("\x1b[^\x1b]*\x1b|[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 """Names of languages inside a text (ISO 32000, 7.9.2.2), and what is no character."""
+_PDF_DOC = {0x80 + at: char for at, char in enumerate("•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž")} | {0xA0: "€"}
+"""Where PDFDocEncoding, of texts without a mark, has other characters than Latin-1 (ISO 32000, D.2)."""
 _ROOM = 4 * LONGEST + 64
 """Bytes of what is not too long."""
 _TOO_LONG = "\ufffd" * (LONGEST + 1)
@@ -116,8 +118,8 @@ def with_clusters(page: Any, found: Numbered, most: int) -> Characters:
         return found
     if not _give_characters(objects, found, codes):
         return found
-    items = [item for part in objects for item in _items(part, found, codes)]
-    return Clustered(_in_lines(_once(items)), found)
+    drawn = [(part, _items(part, found, codes)) for part in objects]
+    return Clustered(_in_lines(_once(drawn)), found)
 
 
 # Objects of a page
@@ -133,6 +135,9 @@ class _Object:
     origin: tuple[float, float]
     area: float
     size: float
+    """Height of an em."""
+    width: float
+    """Width of an em: less where letters are made narrow."""
     addresses: list[int]
     indices: list[int]
 
@@ -154,7 +159,8 @@ def _objects(page: Any, found: Numbered) -> list[_Object] | None:
         raw.FPDFTextObj_GetFontSize(one, size)
         left, bottom, right, top = (side.value for side in sides)
         em = abs(size.value) * math.hypot(matrix.c, matrix.d)
-        if not math.isfinite(left + right + top + bottom + em) or turns(math.atan2(matrix.b, matrix.a)):
+        em_width = abs(size.value) * math.hypot(matrix.a, matrix.b)
+        if not math.isfinite(left + right + top + bottom + em + em_width) or turns(math.atan2(matrix.b, matrix.a)):
             return None
         box, origin = (left, right, height - top, height - bottom), (matrix.e, height - matrix.f)
         mark, text = _stated(raw, one, stated)
@@ -171,7 +177,7 @@ def _objects(page: Any, found: Numbered) -> list[_Object] | None:
             if area > part.area:
                 part.area, part.origin = area, origin
         else:
-            parts.append(_Object(text, box, origin, area, em, [address], []))
+            parts.append(_Object(text, box, origin, area, em, em_width, [address], []))
         last = mark
     return parts
 
@@ -208,8 +214,10 @@ def _actual_text(raw: Any, mark: Any) -> str | None:
     value = bytes(data)[: size.value]
     if value.startswith(b"\xfe\xff"):
         text = value[2:].decode("utf-16-be", "replace")
+    elif value.startswith(b"\xef\xbb\xbf"):
+        text = value[3:].decode("utf-8", "replace")
     else:
-        text = value.decode("utf-8-sig", "replace") if value.startswith(b"\xef\xbb\xbf") else value.decode("latin-1")
+        text = value.decode("latin-1").translate(_PDF_DOC)
     return _UNSEEN.sub("", text)
 
 
@@ -263,22 +271,30 @@ def _cluster(part: _Object, text: str) -> list[_Item]:
     return [before] * text[0].isspace() + [item] + [behind] * text[-1].isspace()
 
 
-def _once(items: list[_Item]) -> list[_Item]:
-    """Items without those that stand again where the same one stands; looked for in squares of two steps a side."""
-    known: dict[tuple[str, int, int], list[tuple[float, float]]] = {}
+def _once(drawn: list[tuple[_Object, list[_Item]]]) -> list[_Item]:
+    """Items without those that stand again where the same one of another object stands; looked for in squares of two
+    steps a side. Letters of one object are never so near but where one glyph has several: ``ff``."""
+    known: dict[tuple[str, int, int], list[tuple[float, float, int]]] = {}
     found = []
-    for item in items:
-        x0, x1, y0, y1 = item.box
-        x, y = (x0 + x1) / 2, (y0 + y1) / 2
-        step = max(0.001, TWICE * item.size)
-        column, row = math.floor(x / step / 2), math.floor(y / step / 2)
-        beside, over = round(x / step / 2) * 2 - column - 1, round(y / step / 2) * 2 - row - 1
-        squares = [(item.text, i, j) for i in (column, beside) for j in (row, over)]
-        near = (place for square in squares if square in known for place in known[square])
-        if any(abs(x - at_x) < step and abs(y - at_y) < step for at_x, at_y in near):
-            continue
-        known.setdefault(squares[0], []).append((x, y))
-        found.append(item)
+    for number, (part, items) in enumerate(drawn):
+        across, down = max(0.001, TWICE * part.width), max(0.001, TWICE * part.size)
+        for item in items:
+            x0, x1, y0, y1 = item.box
+            x, y = (x0 + x1) / 2, (y0 + y1) / 2
+            column, row = math.floor(x / across / 2), math.floor(y / down / 2)
+            beside, over = round(x / across / 2) * 2 - column - 1, round(y / down / 2) * 2 - row - 1
+            squares = [(item.text, i, j) for i in (column, beside) for j in (row, over)]
+            near = {
+                owner
+                for square in squares
+                for at_x, at_y, owner in known.get(square, ())
+                if abs(x - at_x) < across and abs(y - at_y) < down
+            }
+            if near - {number}:
+                continue
+            if not near:
+                known.setdefault(squares[0], []).append((x, y, number))
+            found.append(item)
     return found
 
 

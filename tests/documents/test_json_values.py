@@ -160,6 +160,30 @@ def test_a_list_in_members_of_which_the_first_is_damaged_goes_on_at_the_next(tmp
     assert report["num_bad"] == 1
 
 
+HEAD = b'[\n{"text": "Text 0: a'
+
+
+@pytest.mark.parametrize("wrong", [b"\n", b"\xf1rr\n\xb0@", b'", \x01\n', b'"}, {\n'])
+def test_a_line_end_among_the_wrong_bytes_of_damage_makes_no_layout(wrong: bytes) -> None:
+    """Bytes behind a cut are taken for some of its member: one time of 128 they hold a line end."""
+    assert not is_unrolled(HEAD + wrong, is_all=False, is_damaged=True)
+    assert is_unrolled(HEAD + wrong, is_all=False)
+    for line in (b"{", b'{"text": "a",', b'{"meta": [', b'{"text":'):
+        assert is_unrolled(b"[\n" + line + b'\n "te' + wrong, is_all=False, is_damaged=True)
+
+
+@pytest.mark.parametrize("mtime", [0, 1796083118, 1796083246])
+def test_times_of_members_decide_nothing_behind_damage(mtime: int, tmp_path: Path) -> None:
+    lines = [json.dumps(row) + "," for row in ROWS]
+    first = gzip.compress(f"[\n{lines[0]}\n{lines[1]}\n".encode(), mtime=0)
+    path = tmp_path / "a.jsonl.gz"
+    for cut in range(30, len(first) - 8):
+        rest = gzip.compress("\n".join([*lines[2:-1], lines[-1][:-1], "]\n"]).encode(), mtime=mtime)
+        path.write_bytes(first[:cut] + rest)
+        rows, _ = read(whole(path))
+        assert [row["text"] for row in rows][-7:] == [row["text"] for row in ROWS[3:]], cut
+
+
 def test_what_is_no_object_in_a_list_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('[{"text": "One."}, 5, "words", null, [{"text": "inner"}], {"text": "Two."}] rest\n')

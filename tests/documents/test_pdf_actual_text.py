@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from pathlib import Path
 
@@ -17,22 +18,27 @@ WIDTH = 6
 """Points that an x of 12 points moves on."""
 
 
-def body_of(content: str) -> bytes:
-    """A PDF of one page."""
+def body_of(content: str, unicode: dict[str, str] | None = None) -> bytes:
+    """A PDF of one page; ``unicode``: what its font says that characters are."""
     packed = zlib.compress(content.encode())
-    objects = (
+    objects = [
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
         b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 300]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
         b"<</Length %d/Filter/FlateDecode>>stream\n%b\nendstream" % (len(packed), packed),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-    )
+    ]
+    if unicode:
+        pairs = " ".join(f"<{ord(char):02x}> <{said.encode('utf-16-be').hex()}>" for char, said in unicode.items())
+        table = f"1 begincodespacerange <00> <ff> endcodespacerange {len(unicode)} beginbfchar {pairs} endbfchar"
+        objects[-1] = objects[-1].replace(b">>", b"/ToUnicode 6 0 R>>")
+        objects.append(b"<</Length %d>>stream\n%b\nendstream" % (len(table), table.encode()))
     body = b"".join(b"%d 0 obj%b\nendobj\n" % (number, one) for number, one in enumerate(objects, 1))
-    return b"%PDF-1.4\n" + body + b"trailer<</Size 6/Root 1 0 R>>\n%%EOF\n"
+    return b"%PDF-1.4\n" + body + b"trailer<</Size %d/Root 1 0 R>>\n%%%%EOF\n" % (len(objects) + 1)
 
 
-def of(content: str, tmp_path: Path) -> str:
-    one = record(body_of(content), http="Content-Type: application/pdf", url="https://mills.example/a.pdf")
+def of(content: str, tmp_path: Path, unicode: dict[str, str] | None = None) -> str:
+    one = record(body_of(content, unicode), http="Content-Type: application/pdf", url="https://mills.example/a.pdf")
     [row], _ = read(write(tmp_path / "a.warc.gz", [one]), text_types=["application/pdf"])
     return str(row["text"])
 
@@ -133,6 +139,33 @@ def test_what_is_drawn_twice_is_said_once(tmp_path: Path) -> None:
 def test_the_same_letter_beside_another_is_no_shadow(tmp_path: Path) -> None:
     thin = "".join(cluster(text, (20 + 3 * number, 200)) for number, text in enumerate(["हि", "।", "।", "।"]))
     assert of(written(thin + LATER), tmp_path) == "हि।।।" + SAID_LATER
+
+
+def test_letters_of_one_glyph_are_all_said(tmp_path: Path) -> None:
+    """A font says ``ff`` of a ligature, and both letters have its place; drawn twice they are said once."""
+    line = glyph(60, 200, "oq oqu w") + glyph(60.5, 199.5, "oq oqu w")
+    said = of(written(cluster("हि", (20, 200)) + line + LATER), tmp_path, {"q": "ff", "w": "क्क"})
+    assert said.split() == ["हि", "off", "offu", "क्क", *SAID_LATER.split()]
+
+
+@pytest.mark.parametrize("percent", [30, 50, 100])
+def test_letters_made_narrow_are_all_said(percent: int, tmp_path: Path) -> None:
+    narrow = f"{percent} Tz " + glyph(160, 200, "fill all ill") + "100 Tz "
+    assert "fill all ill" in of(written(cluster("हि", (20, 200)) + narrow + LATER), tmp_path)
+
+
+def test_stated_texts_without_a_mark_are_in_the_encoding_of_pdf(tmp_path: Path) -> None:
+    dash = "/Span<</ActualText <84>>> BDC " + glyph(26, 200) + "EMC "
+    content = cluster("हि", (20, 200)) + dash + cluster("ल", (32, 200))
+    assert of(written(content + LATER), tmp_path) == "हि—ल" + SAID_LATER
+
+
+def test_many_letters_at_one_place_take_no_time(tmp_path: Path) -> None:
+    """As a font without widths has them."""
+    line = written(cluster("हि", (20, 200)) + glyph(60, 200, "q" * 2500) + LATER)
+    begin = time.process_time()
+    assert "l" * 30_000 in of(line, tmp_path, {"q": "l" * 12})
+    assert time.process_time() - begin < 10
 
 
 def test_a_mark_inside_another_is_part_of_it(tmp_path: Path) -> None:

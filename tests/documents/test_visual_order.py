@@ -65,6 +65,20 @@ def test_marks_that_the_extractor_writes_stay_before_their_lines(mark: str) -> N
     assert in_reading_order(texts, [page]).to_pylist() == ["\n".join(mark + line for line in LINES)]
 
 
+ROWS = (("שם", "שנה", ""), ("1884", "40", "4"), ("", "5", "מים"), ("Old Mill", "", "גלגל"))
+
+
+@pytest.mark.parametrize("mark", ["", "- ", "> "])
+def test_all_rows_of_a_table_are_read_from_the_right(mark: str) -> None:
+    """Those of numbers or Latin words too: else their cells stand under the heads of others."""
+    page = Page("a.warc.gz", 0, charset="iso-8859-8")
+    drawn = [mark + " | ".join(seen(cell) for cell in reversed(row)) for row in ROWS]
+    latin = ["Home | Mill | 5", "Grain | Wheel | 6"]
+    texts = pa.array(["\n".join([*map(seen, LINES), *drawn, "", *latin])], pa.large_string())
+    read = [mark + " | ".join(row) for row in ROWS]
+    assert in_reading_order(texts, [page])[0].as_py().split("\n") == [*LINES, *read, "", *latin]
+
+
 TITLE = "הכפרים והטחנים של העמק"
 
 
