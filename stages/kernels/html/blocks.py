@@ -348,6 +348,8 @@ def end_tag(data, pos, end, T, W, blocks, nodes, out, o):  # type: ignore[no-unt
             o = end_block(data, W, blocks, out, o, PARTS)
             close_element(W, nodes, T, t.PRE)
     if W[s.RUN_TO] > 0 and after >= W[s.RUN_TO]:
+        if W[s.REGION_OVER]:
+            o = settle(data, W, blocks, nodes, out, o)
         o = end_block(data, W, blocks, out, o, PARTS)
         W[s.RUN_TO] = W[s.HAS_BREAKS] = 0
         close_element(W, nodes, T, t.PRE)
