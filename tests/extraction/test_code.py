@@ -370,6 +370,10 @@ def in_font(*texts: str) -> str:
     [
         in_font("Dear Ann,", "I write about the house (again); it is cold.", "Yours;"),
         in_font("Ann Miller (Jr.)", "Tel: (555) 123-4567", "Fax: (555) 123-4568"),
+        in_font("(a) the Buyer;", "(b) the Seller;", "(c) the part(s);", "(d) the box(es);"),
+        in_font("Name: ___", "Yes __X__ No ____", "Large __ Small __"),
+        in_font("Tel: (555) 123-4567;", "Fax: (555) 123-4568;"),
+        in_font("=-=-=-=-=-=", "Hello", "=*=*=*=*=*="),
         in_font("x = f(1);"),
         in_font("x = f(1);") + "<p>and</p>" + in_font("y = g[x];"),
         "<p><font face=Courier>f(x) = 1;</font> is one</p><p><font face=Courier>g(x) = {2};</font> is two</p>",
@@ -378,6 +382,23 @@ def in_font(*texts: str) -> str:
 )  # fmt: skip
 def test_paragraphs_in_a_font_for_code_that_read_otherwise_or_stand_alone_are_none(page: str) -> None:
     assert "```" not in text_of(f"<p>a</p>{page}<p>b</p>")
+
+
+def test_signs_of_code_that_forms_and_clauses_have_too_leave_code_as_it_is() -> None:
+    for texts in (("a_b.c(s_t);", "d -= 1;"), ("print(x)", "my_var"), ("int i;", "f(s, t);"), ("x = y", "z =-1")):
+        assert text_of(in_font(*texts)) == "```\n" + "\n".join(texts) + "\n```"
+
+
+def test_hidden_paragraphs_of_code_are_no_text() -> None:
+    code = in_font("x = f(1);", "y = {};").replace("<p>", "<p hidden>")
+    assert text_of(f"<p>a</p>{code}<p>b") == "a\n\nb"
+    last = in_font("x = f(1);", "y = {};") + in_font("z = {};").replace("<p>", "<p style='display:none'>")
+    assert text_of(f"<p>a</p>{last}<p>b") == "a\n\n```\nx = f(1);\ny = {};\n```\n\nb"
+
+
+def test_an_entity_before_the_end_of_a_paragraph_hides_no_tag() -> None:
+    code = in_font("x = f(1);", "y &n", "z = {};")
+    assert text_of(code) == "```\nx = f(1);\ny &n\nz = {};\n```"
 
 
 def test_what_follows_paragraphs_of_code_is_outside() -> None:

@@ -162,6 +162,8 @@ def test_boxes_of_tasks_are_marks_and_those_of_forms_are_not(page: str, text: st
         "<i class='fa fa-check' aria-label=' Yes'></i>",
         "<p><svg aria-label=Yes><path d=M1></path></svg></p>",
         "<i class=icon></i><span class=sr-only>Yes</span>",
+        "<i aria-label=Yes></i><span class=sr-only>Yes</span>",
+        "<img src=/flags/yes.png alt=Yes>",
     ],
 )
 def test_cells_that_an_icon_answers_have_its_text(cell: str) -> None:
@@ -177,6 +179,11 @@ def test_cells_that_an_icon_answers_have_its_text(cell: str) -> None:
         "<img alt=Yes> text",
         "text <img alt=Yes>",
         "<img alt=logo><img alt=site>",
+        "<img alt=No><img alt=Yes>",
+        "<i aria-label=Yes></i><i aria-label=No></i>",
+        "<span class=sr-only>No</span><span class=sr-only>Yes</span>",
+        "<img alt=No><i aria-label=cross></i><img alt=Yes>",
+        "<img alt=NO src=/flags/no.png>",
         "<img alt='Yes, it is a long description of it'>",
     ],
 )
@@ -184,4 +191,4 @@ def test_other_texts_of_images_in_cells_are_none(cell: str) -> None:
     page = (
         f"<table><tr><th>Part<th>One<tr><td>Fast<td>{cell}</td></tr><tr><td>Cheap<td>text</table><p>b <img alt=Yes></p>"
     )
-    assert not {"Yes", "Home", "logo", "site"} & set(text_of(page).replace("|", " ").split())
+    assert not {"Yes", "No", "NO", "Home", "logo", "site"} & set(text_of(page).replace("|", " ").split())

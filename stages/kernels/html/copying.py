@@ -60,7 +60,9 @@ def is_wrapped(data, first, pos, end, out, o, start):  # type: ignore[no-untyped
         if pos >= end or data[pos] != 60:
             break
         pos = min(end, find_byte(data, pos, min(end, pos + MAX_TAG), 62) + 1)
-    if is_break(data, pos, end) or is_break(out, o - 3, o):
+    if is_break(out, o - 3, o):  # behind dots AsciiDoctor writes one, whatever follows
+        return not (o - 6 >= start and out[o - 6] == 0xE2 and out[o - 5] == 0x80 and out[o - 4] == 0xA6)
+    if is_break(data, pos, end):
         return True
     return is_wide(out, o - 3, o) and is_wide(data, pos, end)
 

@@ -38,7 +38,9 @@ LINE_SPAN, LINE_END = 65, 66
 NUM_QUOTATIONS, QUOTATION = 67, 68
 # paragraphs that are lines of code by their font: where the last ends in the page, and where the last that were read for it do
 RUN_TO, RUN_SEEN = 69, 70
-NUM_SLOTS = 71
+# the last cell that begins with an answer, and the answer (`answers`)
+ANSWER_NODE, ANSWER = 71, 72
+NUM_SLOTS = 73
 # then: tag and node of each open element, how many of each element are open, spans of attributes, open elements of a formula, and of a drawn one,
 # open blocks of a style sheet, classes and ids that the page's own style sheets hide (`style_sheets`), and hints of class values met before
 STACK_TAGS = NUM_SLOTS

@@ -43,29 +43,36 @@ def is_monospaced(data, start, stop):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def is_sure_sign(data, i, stop, before):  # type: ignore[no-untyped-def]
-    """Whether the sign at ``i``, behind the letter ``before`` of its line (10: none), is one that prose, prices and telephone numbers do not have."""
+    """Whether the sign at ``i``, behind the letter ``before`` of its line (10: none), is one that prose, prices, telephone numbers and forms do not have:
+    no ``(s)``, no line to write on (``Yes ___``), no ornament (``=-=-=``)."""
     b, behind = data[i], data[i + 1] if i + 1 < stop else 10
     is_name = 97 <= before | 0x20 <= 122 or before == 95
     if b == 40:
-        return is_name
+        k = i + 1 + (behind == 101)
+        return is_name and not (k + 1 < stop and data[k] == 115 and data[k + 1] == 41)
     if b == 41:
         return behind == 58 and i + 2 < stop and data[i + 2] in (10, 13, 60)  # def f(x):
-    if b == 59:
-        return behind == 60 or behind == 10 or behind == 13
     if b == 36:
         return 97 <= behind | 0x20 <= 122 or (before == 10 and behind == 32)
     if b == 95:
-        return is_name and behind != 95
+        return is_name and before != 95 and 97 <= behind | 0x20 <= 122
     if b == 91:
         return behind == 93
-    return b == 123 or b == 125 or b == 92 or (b == 61 and before != 61 and behind != 61)
+    if b == 61:
+        is_ornament = (
+            i > 1
+            and i + 2 < stop
+            and ((before in (42, 45, 126) and data[i - 2] == 61) or (behind in (42, 45, 126) and data[i + 2] == 61))
+        )
+        return before != 61 and behind != 61 and not is_ornament
+    return b == 123 or b == 125 or b == 92
 
 
 @inline_kernel
 def reads_as_code(data, pos, stop, T):  # type: ignore[no-untyped-def]
     """Whether one in `LETTERS_A_SIGN` of the letters of ``data[pos:stop]`` is a sign of code, such as brackets, equals signs and semicolons, and one in
-    `SIGNS_A_SURE_ONE` of these is no sign of other text (`is_sure_sign`)."""
-    letters, signs, sure, before = 0, 0, 0, 10
+    `SIGNS_A_SURE_ONE` of these is no sign of other text (`is_sure_sign`) or a semicolon that ends a line; semicolons alone end clauses, too."""
+    letters, signs, sure, ends, before = 0, 0, 0, 0, 10
     while pos < stop:
         b = data[pos]
         if b == 60:
@@ -87,9 +94,12 @@ def reads_as_code(data, pos, stop, T):  # type: ignore[no-untyped-def]
             is_sign = b in (40, 41, 59, 61, 91, 93, 95, 123, 125, 36, 35, 124, 92, 42, 43)
             signs += is_sign
             sure += is_sign and is_sure_sign(data, pos, stop, before)
+            ends += b == 59 and (pos + 1 >= stop or data[pos + 1] in (10, 13, 60))
             before = b if before != 10 or not is_space(b) else before
         pos += 1
-    return signs * LETTERS_A_SIGN >= letters and sure > 1 and sure * SIGNS_A_SURE_ONE >= signs
+    return (
+        signs * LETTERS_A_SIGN >= letters and sure > 0 and sure + ends > 1 and (sure + ends) * SIGNS_A_SURE_ONE >= signs
+    )
 
 
 @inline_kernel
@@ -151,7 +161,7 @@ def line_in_font(data, pos, after, end, tag, T):  # type: ignore[no-untyped-def]
             b == 38 and i + 5 < end and (data[i + 1] == 110 or (data[i + 1] == 35 and data[i + 2] == 49))
         ):  # &nbsp; &#160;
             is_blank = data[i + 5] == 59
-            i += 5
+            i += 5 * is_blank
         elif b == 0xC2 and i + 1 < end and data[i + 1] == 0xA0:
             is_blank = True
         if not is_blank:
@@ -200,8 +210,8 @@ def begin_paragraphs(data, pos, after, end, tag, T, W, nodes):  # type: ignore[n
         after, other = read_tag_name(data, pos + 1, end, T)
         if other != tag:
             break
-        after = find_byte(data, after, end, 62) + 1
-    W[s.RUN_SEEN] = stop
+        after = min(end, find_byte(data, after, end, 62) + 1)
+    W[s.RUN_SEEN] = max(pos, stop)
     if lines > 1 and may_hold_code(W, nodes) and reads_as_code(data, first, stop, T):
         if open_element(W, nodes, t.PRE, 0, 0, 0):
             W[s.RUN_TO], W[s.HAS_BREAKS] = stop, 1
