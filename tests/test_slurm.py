@@ -69,6 +69,14 @@ def test_a_ray_on_every_node_and_the_run_on_the_first_whose_exit_code_is_that_of
     assert (tmp_path / "log.asked").read_text() == "health-check --address 10.0.0.7:6379\n"
 
 
+def test_an_address_of_ipv6_stands_in_brackets_before_its_port(tmp_path: Path) -> None:
+    ended, started = submitted(tmp_path, HEAD_IP="fd00::7", ROOT="/shared/a b")
+    assert ended.returncode == 3, ended.stderr
+    assert "ray start --head --node-ip-address=fd00::7 --port=6379 " in started[1]
+    assert started[2].startswith("ray start --address=[fd00::7]:6379 ")
+    assert started[3].endswith(" at [fd00::7]:6379")
+
+
 def test_a_head_that_does_not_start_fails_the_job_and_nothing_runs(tmp_path: Path) -> None:
     ended, started = submitted(tmp_path, BROKEN="1")
     assert ended.returncode == 1

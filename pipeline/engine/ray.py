@@ -42,7 +42,9 @@ LARGER_SECONDS = 300.0
 HEAD_SECONDS = 30.0
 """Ray gives its head up after a minute, and the process with it."""
 START_SECONDS = 180.0
-"""Ray starts in seconds, in a minute where the machine does much else."""
+"""A Ray of this machine starts in seconds, in a minute where the machine does much else; it gives itself up before."""
+JOIN_SECONDS = 1800.0
+"""A cluster may be busy with the start of many nodes, and its disk slow: only one that never answers takes so long."""
 HUNG_SECONDS = 4 * 3600.0
 """Tasks take seconds to minutes; one that is not back after this long waits for something that never comes (a loop in
 native code ends sooner: `pipeline.engine.cpu_limit`)."""
@@ -71,9 +73,10 @@ def connect(workers: int | None) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     before = signal.getsignal(signal.SIGTERM)
     where = f"the cluster at RAY_ADDRESS={cluster}" if cluster else "a local Ray"
-    hung = f"gristmill: {where} did not answer in {START_SECONDS:.0f} s; run the same command again"
+    seconds = JOIN_SECONDS if cluster else START_SECONDS
+    hung = f"gristmill: {where} did not answer in {seconds:.0f} s; run the same command again"
     try:
-        with start_limit.within(START_SECONDS, f"{hung}; `--engine inline` runs without Ray"):
+        with start_limit.within(seconds, f"{hung}; `--engine inline` runs without Ray"):
             _start(cluster, workers, quiet)
     except (ConnectionError, RuntimeError, OSError, ValueError) as error:
         raise RunError(

@@ -38,5 +38,8 @@ def within(seconds: float, message: str) -> Iterator[None]:
 def without_room() -> str:
     """What to add to Ray's words where its folder is on a disk that is about full; nothing where it is not."""
     folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:  # it is not there, which Ray's words say
+        return ""
     return f"; its folder {folder} has {free >> 20} MiB left, RAY_TMPDIR names another" if free < ROOM else ""

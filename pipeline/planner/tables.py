@@ -10,8 +10,8 @@ from typing import Any
 from pipeline.planner.laws import effective_tokens
 from pipeline.planner.planner import Plan
 from pipeline.planner.yields import trainer_yields
+from stages.report.figures import short
 
-_UNITS = ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 EPOCHS_SHOWN = (2, 3, 4, 5, 8, 10, 16, 20, 32, 44, 100, inf)
 
 
@@ -42,16 +42,10 @@ def render(table: Table) -> str:
 
 
 def amount(value: float | None) -> str:
-    """A count for people: 1.33T, 70B, 512; '-' for none."""
+    """A count for people, as the report writes it: 1.33 T, 70.0 B, 512; '-' for none."""
     if value is None:
         return "-"
-    if isinf(value):
-        return "inf"
-    for size, unit in _UNITS:
-        # 999,950 would round to 1000k.
-        if abs(value) >= size * 0.9995:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
+    return "inf" if isinf(value) else short(value)
 
 
 FEW_TOKENS = 100_000_000

@@ -185,7 +185,8 @@ class RootLock:
             file = open(self.store.path(GUARD), "wb")  # noqa: SIM115
         except OSError as error:
             raise UserError(
-                f"root {self.store.root} cannot be written: {error.strerror}; expected a folder of yours"
+                f"root {self.store.root} cannot be written: {error.strerror} ({error.filename});"
+                " expected a folder of yours"
             ) from error
         with file as guard:
             self._alone(guard)

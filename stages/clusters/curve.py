@@ -37,7 +37,7 @@ def mean_recall(params: Params, permutations: int = 112) -> float:
 def curve_lines(params: Params, permutations: int = 112) -> list[str]:
     """The curve as text for ``plan``: similarity, probability, bar; the threshold is marked."""
     lines = [
-        f"{params.bands} bands x {params.rows} rows of {permutations} permutations; pairs of similarity"
+        f"{params.bands} bands x {params.rows} rows of {permutations} permutations; pairs of Jaccard similarity (J)"
         f" {params.threshold:g} and more are removed after verification"
     ]
     for similarity in sorted({*SIMILARITIES, params.threshold}):

@@ -38,8 +38,12 @@ COMPARED: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 }
 SHARES = ("realised_share", "requested_share")
 NUMBERS = ("epochs", "threshold")
+BYTES = ("raw_bytes", "text_bytes")
+"""Totals that are sizes."""
 SEEN = 0.00005
 """Change of a share that is shown: half a hundredth of a point."""
+ASKED = 0.01
+"""Change of a requested share, over itself, that rounding of tokens does not bring: a small one may be doubled."""
 SHOWN = 20
 
 
@@ -111,10 +115,12 @@ def changed(
 
 
 def differs(pair: Sequence[float | None], number: str) -> bool:
-    """Whether a number changed; of shares, which move with the size of all, what is seen in hundredths of a point."""
+    """Whether a number changed; of shares, which move with the size of all, what is seen in hundredths of a point.
+    Requested ones are settings, so that small ones count, too."""
     before, after = pair
     if number in SHARES and before is not None and after is not None:
-        return abs(after - before) >= SEEN
+        asked = number == "requested_share" and abs(after - before) > ASKED * max(before, after)
+        return asked or abs(after - before) >= SEEN
     return before != after
 
 
@@ -138,11 +144,10 @@ def change_kind(number: str) -> str:
 
 def tables_of(found: Mapping[str, Any]) -> list[Table]:
     """The diff as tables: key, then before, after and change of each number."""
-    figure = (Column("figure", "Figure", "text"), Column("a", "Before", "count"), Column("b", "After", "count"))
-    rows = [
-        [row["figure"].replace("_", " "), row["a"], row["b"], change((row["a"], row["b"]))] for row in found["totals"]
+    tables = [
+        totals_of(found, "totals", "Totals", "count"),
+        totals_of(found, "totals_bytes", "Totals in bytes", "bytes"),
     ]
-    tables = [Table("totals", "Totals", (*figure, Column("change", "Change", "change")), rows)]
     if found["changes"]:
         tables += [each for each in page_changes(found["changes"]) if each.rows]
     for name, changes in found["tables"].items():
@@ -163,6 +168,19 @@ def tables_of(found: Mapping[str, Any]) -> list[Table]:
         ]
         tables.append(Table(name, caption, tuple(columns), cells))
     return tables
+
+
+def totals_of(found: Mapping[str, Any], name: str, caption: str, kind: str) -> Table:
+    """The totals that are counts, or those that are sizes, whether they changed or not."""
+    columns = (
+        Column("figure", "Figure", "text"),
+        Column("a", "Before", kind),
+        Column("b", "After", kind),
+        Column("change", "Change", change_kind(kind)),
+    )
+    rows = [row for row in found["totals"] if (row["figure"] in BYTES) == (kind == "bytes")]
+    cells = [[row["figure"].replace("_", " "), row["a"], row["b"], change((row["a"], row["b"]))] for row in rows]
+    return Table(name, caption, columns, cells)
 
 
 def render_diff_text(found: Mapping[str, Any]) -> str:

@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.report.figures import exact, fixed, percent, short
-from stages.report.shortfall import SHORT, came_short, given_tokens, is_capped, over_filled
+from stages.report.shortfall import (
+    SHORT,
+    came_short,
+    given_tokens,
+    is_capped,
+    most_read,
+    over_filled,
+    short_in_phases,
+)
 
 Stats = Mapping[str, Any]
 MOST = 10
@@ -86,11 +94,24 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
             "mixture",
             "warn",
         )
+    for phase, rows in short_in_phases(stats).items():
+        realised, requested = percent(rows[0]["realised_share"], 1), percent(rows[0]["requested_share"], 1)
+        others = f"; so did {listed([row['domain'] for row in rows[1:]])}" if len(rows) > 1 else ""
+        yield remark(
+            f"Domain {rows[0]['domain']} came out short in phase {phase}: {realised} of it, {requested} requested"
+            f"{others}",
+            "mixture",
+            "warn",
+        )
     yield from empty_in_phases(stats)
     wanted = sum(row.get("requested_tokens") or 0 for row in stats["mixture"])
     if max(given, sum(row["tokens"] for row in stats["mixture"])) < (1 - SHORT) * wanted:
+        most = most_read(stats)
+        reads = fixed(most["target_tokens"] / most["available_tokens"], 2) if most else ""
+        why = f"; of the domains with less, {most['domain']} is read most often: {reads} times" if most else ""
         yield remark(
-            f"The corpus is smaller than requested, as max_epochs allows: {short(given)} of {short(wanted)} tokens",
+            f"The corpus is smaller than requested, as max_epochs allows: {short(given)} of {short(wanted)} tokens"
+            f"{why}",
             "mixture",
             "warn",
         )

@@ -52,8 +52,39 @@ def is_capped(row: Row, given: int) -> bool:
 
 
 def is_missed(row: Row) -> bool:
-    """Whether a domain has visibly less than the mixture gives it, as happens where shards are taken whole."""
-    return bool(row["tokens"] < (1 - SHORT) * (row.get("target_tokens") or 0) and lack(row) > SEEN)
+    """Whether a domain has visibly less than the mixture gives it, or not half of it, as happens where shards are taken
+    whole."""
+    target = row.get("target_tokens") or 0
+    return bool(row["tokens"] < (1 - SHORT) * target and (lack(row) > SEEN or 2 * row["tokens"] < target))
+
+
+def most_read(stats: Stats) -> Row | None:
+    """Of the domains of a corpus smaller than requested, the one that the mixture reads most often of those that got
+    less: most likely the one whose cap the others wait for (``on_shortfall: shrink``)."""
+    rows = [row for row in stats["mixture"] if row.get("available_tokens") and row.get("target_tokens")]
+    less = [row for row in rows if row["target_tokens"] < (1 - SHORT) * (row.get("requested_tokens") or 0)]
+    return max(less, key=lambda row: row["target_tokens"] / row["available_tokens"], default=None)
+
+
+def short_in_phases(stats: Stats) -> dict[str, list[Row]]:
+    """By phase, the domains that the caps give a smaller part of it than requested, where the whole of the training
+    does not lack them, so that `came_short` says nothing."""
+    named = {row["domain"] for row in came_short(stats)}
+    rows = stats.get("phases") or []
+    found: dict[str, list[Row]] = {}
+    for phase in dict.fromkeys(row["phase"] for row in rows):
+        parts = [row for row in rows if row["phase"] == phase]
+        given = sum(row.get("target_tokens") or 0 for row in parts)
+        less = [
+            row
+            for row in parts
+            if row["domain"] not in named
+            and is_capped(row, given)
+            and is_short(row["requested_share"], row["realised_share"])
+        ]
+        if less:
+            found[phase] = sorted(less, key=lack, reverse=True)
+    return found
 
 
 def is_short(requested: float | None, realised: float | None) -> bool:

@@ -307,7 +307,7 @@ def test_phases_are_shown_with_the_part_they_read() -> None:
     anneal = {"name": "anneal", "until": 1, "mixture": last, "reserve": {"gold": 0.5}}
     params = PhasesParams.model_validate({"budget": 1000, "phases": [stable, anneal]})
     text = render(phase_table(solve_phases(params, {"web": 1000, "gold": 400})))
-    assert "phases of 1k tokens" in text
+    assert "phases of 1,000 tokens" in text
     (line,) = [line for line in text.splitlines() if "gold" in line]
     assert line.split() == ["anneal", "(20%)", "gold", "100", "50.00%", "200", "to", "400", "0.50"]
 
@@ -340,7 +340,16 @@ def test_every_table_renders_in_aligned_columns() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0"), (999, "999"), (1000, "1k"), (999_950, "1M"), (1.33e12, "1.33T"), (inf, "inf"), (None, "-")],
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1,000"),
+        (912_000, "912 K"),
+        (999_950, "1.00 M"),
+        (1.33e12, "1.33 T"),
+        (inf, "inf"),
+        (None, "-"),
+    ],
 )
 def test_amounts_are_for_people(value: float | None, text: str) -> None:
     assert amount(value) == text

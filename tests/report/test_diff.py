@@ -150,6 +150,24 @@ def test_equal_stats_give_equal_files(before: Stats) -> None:
     assert export_tables(before) == export_tables(build_stats("before", **make_run(1, files=6, pages=80)))
 
 
+def test_totals_in_bytes_are_written_as_in_the_report_and_every_heading_stands_once(
+    before: Stats, after: Stats
+) -> None:
+    before["totals"]["raw_bytes"], after["totals"]["raw_bytes"] = 26_400_000, 52_800_000
+    found = diff(before, after)
+    [line] = [line for line in render_diff_text(found).splitlines() if line.startswith("raw bytes")]
+    assert line.split()[2:] == ["25.2", "MiB", "50.4", "MiB", "+25.2", "MiB"]
+    html = render_diff_html(found)
+    assert html.count(">Totals</") == 2  # a link to it, and its heading
+    assert html.count('id="h-totals"') == 1
+
+
+@pytest.mark.parametrize(("after", "differs"), [(0.00004, True), (0.000010001, False), (0.0, True)])
+def test_a_small_share_that_was_asked_for_anew_is_a_change(after: float, differs: bool) -> None:
+    rows = [[{"domain": "tiny", "requested_share": share}] for share in (0.00001, after)]
+    assert bool(changed(*rows, ("domain",), ("requested_share",))) == differs
+
+
 def test_a_share_that_moves_by_less_than_is_shown_is_no_change_of_its_domain() -> None:
     keys, numbers = ("domain",), ("tokens", "realised_share")
     before = [

@@ -318,6 +318,7 @@ def made_up_mixture(run: Row, *rows: tuple[str, int, int, int]) -> Row:
     stats["mixture"] = [
         {**stats["mixture"][0], **dict(zip(columns, row, strict=True)), "documents": 9}
         | {"requested_share": 1 / len(rows), "realised_share": row[3] / total, "epochs": 1.0}
+        | {"available_tokens": row[2]}
         for row in rows
     ]
     stats["domains"] = []
@@ -332,8 +333,9 @@ def test_whole_documents_of_a_smaller_corpus_leave_no_domain_short(run: Row) -> 
     """``on_shortfall: shrink``: every domain has what it is to have and the rest of its last document."""
     rows = [(f"d{k:02}", 4_000, 2_000, 2_000 + 300 * (k % 2)) for k in range(60)]
     stats = made_up_mixture(run, *rows)
+    stats["mixture"][7]["available_tokens"] = 500
     smaller = "The corpus is smaller than requested, as max_epochs allows: 120 K of 240 K tokens"
-    assert warnings_of_mixture(stats) == [smaller]
+    assert warnings_of_mixture(stats) == [f"{smaller}; of the domains with less, d07 is read most often: 4.00 times"]
     assert not any(bar["short"] for bar in charts.shares(stats))
     assert warnings_of_mixture(made_up_mixture(run, *((name, 2_000, given, got) for name, _, given, got in rows))) == []
 
@@ -351,6 +353,32 @@ def test_the_domain_that_lacks_most_is_named_and_whole_shards_are_blamed(run: Ro
         "Domain none came out short: 0% of the corpus, 25.0% requested; so did far;"
         " shards are taken whole, shards.target_tokens makes them smaller"
     ]
+
+
+def test_a_domain_of_little_is_named_where_whole_shards_leave_it_nothing(run: Row) -> None:
+    rows = [("large", 9_970, 9_970, 9_970), ("tiny", 30, 30, 0)]
+    stats = made_up_mixture(run, *rows)
+    for row, (_, asked, *_) in zip(stats["mixture"], rows, strict=True):
+        row["requested_share"] = asked / 10_000
+    [found] = warnings_of_mixture(stats)
+    assert found.startswith("Domain tiny came out short: 0% of the corpus, 0.3% requested; shards are taken whole")
+    stats["mixture"][1] |= {"tokens": 20, "realised_share": 0.002}
+    assert warnings_of_mixture(stats) == []
+
+
+def test_a_domain_that_caps_keep_from_a_small_phase_is_named_though_the_whole_lacks_little(run: Row) -> None:
+    stats = made_up_mixture(run, ("a", 10_000, 9_950, 9_950), ("b", 10_000, 10_050, 10_050))
+    shares = {"requested_share": 0.5, "epochs": 1.0}
+    stats["phases"] = [
+        {"phase": phase, "domain": domain, "tokens": tokens, "target_tokens": tokens, "realised_share": share, **shares}
+        for phase, domain, tokens, share in [
+            ("main", "a", 9_950, 0.5),
+            ("main", "b", 9_950, 0.5),
+            ("end", "a", 0, 0.0),
+            ("end", "b", 100, 1.0),
+        ]
+    ]
+    assert warnings_of_mixture(stats) == ["Domain a came out short in phase end: 0% of it, 50.0% requested"]
 
 
 def test_a_phase_that_has_nothing_of_a_domain_is_named_and_its_table_ends_with_the_rest(run: Row) -> None:

@@ -175,7 +175,7 @@ def test_a_root_that_cannot_be_written_is_reported_in_a_line(tmp_path: Path) -> 
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "runs").write_text("no folder")
     with (
-        pytest.raises(UserError, match=r"cannot be written: .*expected a folder of yours"),
+        pytest.raises(UserError, match=r"cannot be written: .*root/runs\); expected a folder of yours"),
         RootLock(Store(str(tmp_path / "root"))),
     ):
         pass

@@ -39,7 +39,7 @@ def test_a_law_is_written_that_plan_takes(tmp_path: Path) -> None:
     table = write(tmp_path / "runs.csv", rows())
     result = call("fit-law", table, "--out", tmp_path / "law.json", "--resamples", 50, "--at", "7e9,2e12")
     assert result.exit_code == 0, result.stderr
-    assert "7B on 2T" in result.stdout
+    assert "7.00 B on 2.00 T" in result.stdout
     assert "<svg" in (tmp_path / "law.html").read_text()
     renamed = [{"N": r["parameters"], "compute": 6 * r["parameters"] * r["tokens"], "bpb": r["loss"]} for r in rows()]
     other = call(
