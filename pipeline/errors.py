@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from stages.untrusted import whole_line
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -13,7 +15,7 @@ def one_line(error: Exception) -> str:
     if isinstance(error, OSError) and isinstance(error.filename, str) and error.strerror:
         file = str(error.filename2 or error.filename)
         do = "; make room there, then run the same command again" if error.errno in FULL else ""
-        return f"{file}: {error.strerror.removeprefix(f'{file}: ')}{do}"
+        return f"{whole_line(file)}: {error.strerror.removeprefix(f'{file}: ')}{do}"
     return str(error).partition("\n")[0]
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from pipeline.errors import OutputError
-from stages.report import untrusted
+from stages import untrusted
 
 _UNSAFE = re.compile(f"[{''.join(chr(code) for code in untrusted.SPELT_CODES if code not in (9, 10, 13))}]")
 

@@ -21,7 +21,14 @@ from pipeline.recipe import graph
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = re.compile(r"(pipeline|stages)(\.\w+)+(:\w+)?")
 GROUND = {"pipeline.errors", "pipeline.progress", "pipeline.terminal"}
-GROUND |= {"stages.contract", "stages.reports", "stages.schemas", "stages.seal", "stages.shard_format"}
+GROUND |= {
+    "stages.contract",
+    "stages.reports",
+    "stages.schemas",
+    "stages.seal",
+    "stages.shard_format",
+    "stages.untrusted",
+}
 """What every room of the pipeline may import."""
 
 PIPELINE = {
@@ -41,7 +48,7 @@ PIPELINE = {
 
 MADE_WITH = {"contract", "reports", "schemas", "kernels", "rules", "models", "formats", "shard_format", "shard_writer"}
 MADE_WITH |= {"scopes", "percentiles", "extraction", "tokenizers", "mixture", "seal", "own_modules", "transforms"}
-MADE_WITH |= {"exchange_file", "pandas_later"}
+MADE_WITH |= {"exchange_file", "pandas_later", "untrusted"}
 """What products are made with: they know these, and never each other."""
 
 
@@ -151,5 +158,14 @@ def test_nothing_goes_round_in_a_circle() -> None:
 
 def test_a_trainer_that_imports_the_reader_loads_neither_ray_nor_numba() -> None:
     code = "import sys, pipeline.reader; print(*{'ray', 'numba', 'pyarrow.dataset'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
+
+
+def test_a_worker_loads_nothing_that_draws_reports() -> None:
+    """Every worker would hold it: 20 MB of Jinja and of what makes pages."""
+    code = (
+        "import sys, pipeline.engine.ray, pipeline.run.map_task; print(*{'jinja2', 'stages.report'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == []

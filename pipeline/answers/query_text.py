@@ -16,7 +16,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from stages.report import untrusted
+from stages import untrusted
 from stages.report.export import harmless
 
 MAX_CELL = 100

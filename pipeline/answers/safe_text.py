@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stages.report import untrusted
+from stages import untrusted
 
 
 def safe(answer: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pipeline.recipe import answers, graph
 from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import Found, find, rows_of, token_row
 from pipeline.store.storage import Store
+from pipeline.terminal import safe_line
 
 EXCERPT = 600
 
@@ -47,7 +48,7 @@ def plain(value: Any) -> str:
         return value.hex()
     if isinstance(value, float):
         return f"{value:.6g}"
-    return "-" if value is None else str(value)
+    return "-" if value is None else safe_line(str(value))
 
 
 def excerpt(text: str) -> str:

@@ -16,6 +16,7 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
 from pipeline.store.storage import Store, filesystem_of
+from pipeline.terminal import safe_line
 from stages.reports import Shard, ShardManifest
 from stages.shard_format import open_data
 
@@ -45,13 +46,14 @@ def raw_record(snapshot: Snapshot, split: int, document: dict[str, Any]) -> byte
     about = snapshot.store.read_json(f"{entry.address.rpartition('/')[0]}/about.json")
     if not uris:
         raise UserError(
-            f"{document['file']}: nobody knows where source {document['source']} lies; run the mixture once more"
+            f"{safe_line(document['file'])}: nobody knows where source {document['source']} lies;"
+            " run the mixture once more"
         )
     uri = uris[0] if len(uris) == 1 else next((uri for uri in uris if is_there(uri)), uris[0])
     try:
         return recipe.raw_record(document["source"], document["file"], uri, about["params"], document["offset"])
     except (OSError, LookupError, ValueError) as error:
-        raise UserError(f"{uri} at {document['offset']}: the record cannot be read: {error}") from error
+        raise UserError(f"{safe_line(uri)} at {document['offset']}: the record cannot be read: {error}") from error
 
 
 def is_there(uri: str) -> bool:

@@ -27,7 +27,7 @@ from pipeline.store import costs as taken
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
 from stages.report.page import content_hash
-from stages.report.untrusted import script_data
+from stages.untrusted import script_data
 
 HOST = "127.0.0.1"
 SECONDS = 2

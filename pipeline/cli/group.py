@@ -93,7 +93,7 @@ class Group(click.Group):
 def _of_click(error: OSError) -> bool:
     """Whether click itself could not print: ``--help``, ``--version``."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(frames[-1].f_globals["__name__"] == "click.utils")
+    return frames[-1].f_globals.get("__name__") == "click.utils"
 
 
 def _say(message: str, code: int) -> int:

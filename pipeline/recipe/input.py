@@ -23,6 +23,7 @@ from pipeline.recipe.sections import dump
 from pipeline.recipe.yaml_file import ConfigError, Key, YamlFile
 from pipeline.store.address import digest, split_id
 from pipeline.store.storage import Store
+from pipeline.terminal import safe_line
 from stages import documents, labels, quality, scores, sources
 from stages.contract import Split
 from stages.documents import extraction
@@ -99,7 +100,7 @@ def first_page(split: Split, params: Any) -> Exception | None:
             return unseen_column(split, params) if reader.account.unseen else None
     except (ValueError, OSError, ImportError) as error:
         return error
-    return ValueError(f"{split.file}: {reader.account.last_error}") if reader.account.last_error else None
+    return ValueError(f"{safe_line(split.file)}: {reader.account.last_error}") if reader.account.last_error else None
 
 
 def nothing_readable(splits: list[Split], params: Any) -> Exception | None:
@@ -118,7 +119,7 @@ def nothing_readable(splits: list[Split], params: Any) -> Exception | None:
         if account.dropped or not troubles or account.rows > account.num_quarantined:
             return None
         reason = troubles[0]["reason"]
-        message = f"{split.file}: most of it cannot be read: {reason} at {troubles[0]['offset']}"
+        message = f"{safe_line(split.file)}: most of it cannot be read: {reason} at {troubles[0]['offset']}"
     hint = "JSON Lines have an object a line; `jq -c '.[]'` makes them of lists" if reason == "not_json_object" else ""
     return ValueError(f"{message}; {hint or 'is it another format? `format` names one'}")
 

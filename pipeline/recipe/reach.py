@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 from pipeline.recipe.products import Recipe, Source, mixtures_of
 from pipeline.recipe.yaml_file import Key, YamlFile
 from pipeline.store.storage import Store
-from stages.report.untrusted import line
 from stages.schemas import GRID_MARK, label_column
+from stages.untrusted import line
 
 SHOWN = 4
 """Reasons and domains that are named; the rest is added up."""

@@ -18,6 +18,7 @@ import yaml
 
 from pipeline.errors import UserError
 from pipeline.recipe.syntax import UNQUOTED, no_yaml
+from pipeline.terminal import safe_line
 
 Key = tuple[str | int, ...]
 
@@ -43,7 +44,9 @@ class ConfigError(UserError):
     def __init__(self, path: str, problems: list[Problem]) -> None:
         self.problems = sorted(set(problems))
         super().__init__(
-            "\n".join(f"{path}:{problem.line}: {problem.key}: {problem.message}" for problem in self.problems)
+            "\n".join(
+                safe_line(f"{path}:{problem.line}: {problem.key}: {problem.message}") for problem in self.problems
+            )
         )
 
 

@@ -55,7 +55,8 @@ def check_input(recipe: Recipe, steps: Steps, documents: Product) -> None:
         worst = max(quarantined, unreadable)
         if worst > limits.max_bad_fraction:
             of_files = unreadable >= quarantined
-            number = int(np.flatnonzero(mine & (unread > 0 if of_files else held > 0))[0])
+            counts = (unread > 0) & (sizes != 0) if of_files else held > 0  # an empty file has no share in bytes
+            number = int(np.flatnonzero(mine & counts)[0])
             place, reason = example(steps.splits[number], steps.report(documents.addresses[number]), of_files)
             what = "files of which nothing could be read, by bytes" if of_files else "quarantined records"
             shown = f"{safe_line(place)}: {with_advice(reason)}"

@@ -24,6 +24,7 @@ from stages.documents.files import CUT, problem_of
 from stages.documents.json_values import Unrolled
 from stages.documents.page import Page
 from stages.documents.values import address, lookup, rows_of, string, time_of, without_surrogates
+from stages.untrusted import whole_line
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "text": ("text", "content"),
@@ -44,6 +45,9 @@ LOOK_FOR_TEXT = 100
 
 class ColumnError(ValueError):
     """A column that was asked for is not there; the message says which are."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(whole_line(message))  # names of files and columns hold line ends
 
 
 def json_pages(

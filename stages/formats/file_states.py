@@ -20,6 +20,7 @@ from typing import Any
 
 from stages import own_modules
 from stages.formats.locations import is_uri, open_file
+from stages.untrusted import whole_line
 
 State = tuple[str, int, int, int]
 """Path of a file, its bytes, the time of its last change in nanoseconds, and its number on the disk."""
@@ -102,7 +103,7 @@ def check_uris(expected: Mapping[str, str]) -> None:
 
 def replaced(path: str) -> str:
     """What is said of a file that is another than when the run began."""
-    return f"{path} was replaced while the run went on; start the run again: it takes the new file"
+    return f"{whole_line(path)} was replaced while the run went on; start the run again: it takes the new file"
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -197,7 +197,7 @@ def check_unchanged(split: Split) -> None:
                 return
         if resized or all(threads.map(_has_steady_tag, files[:LOOKING])):
             raise ValueError(
-                f"{split.label} changed while the run read it; start the run again when nothing writes to it"
+                f"{shown(split.label)} changed while the run read it; start the run again when nothing writes to it"
             )
 
 

@@ -21,7 +21,7 @@ from stages.report.columns import Table, shown
 from stages.report.corpus_tables import domains, mixture
 from stages.report.figures import exact, percent, size
 from stages.report.tables import languages, reasons
-from stages.report.untrusted import cleaned, line
+from stages.untrusted import cleaned, line
 
 MAX_LANGUAGES = 100
 LEAST_SHARE = 0.01

@@ -20,7 +20,7 @@ from stages.report.changes import tables_of as page_changes
 from stages.report.columns import Column, Table, shown
 from stages.report.funnel import STEPS
 from stages.report.terminal import clean, table
-from stages.report.untrusted import cleaned
+from stages.untrusted import cleaned
 
 Stats = Mapping[str, Any]
 

@@ -3,7 +3,7 @@
 Everything is drawn on the server side of things, here: numbers, bars, tables with their first rows. The script in the
 page only sorts, filters and lengthens the tables, and shows exact numbers. A policy in the page itself forbids all
 requests and every script but that one (by its hash), so text from pages cannot do anything even if it got through the
-escaping. Page text and names pass through `stages.report.untrusted`.
+escaping. Page text and names pass through `stages.untrusted`.
 
 Price: 50 ms and about 100 KB, and 60 bytes for each further row of a table.
 """
@@ -25,7 +25,7 @@ from stages.report.columns import FATES, Table, shown
 from stages.report.remarks import remarks
 from stages.report.surveyed import GROUPS
 from stages.report.tables import build_tables, costs_table
-from stages.report.untrusted import cleaned, passage, script_data
+from stages.untrusted import cleaned, passage, script_data
 
 FIRST_ROWS = 20
 """Rows of a table before "show more"."""

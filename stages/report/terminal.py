@@ -9,7 +9,7 @@ from typing import Any
 
 from stages.report import grids, remarks
 from stages.report.figures import exact, fixed, percent, short, size
-from stages.report.untrusted import whole_line
+from stages.untrusted import whole_line
 
 SHOWN = 12
 """Rows of a table; the rest is added up in its last line."""

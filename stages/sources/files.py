@@ -70,12 +70,13 @@ def file_splits(name: str, params: SourceParams, say: Say, without: str = "") ->
             other = found.setdefault(one.file, one)
             if other.uri != one.uri:
                 raise SourceError(
-                    f"source {name}: {other.uri} and {one.uri} would both be called {one.file!r};"
+                    f"source {name}: {shown(other.uri)} and {shown(one.uri)} would both be called {one.file!r};"
                     " set `base:` to a folder above both"
                 )
             if format_of(one.file, params.format) is None:
                 raise SourceError(
-                    f"source {name}: {one.uri} has no suffix we know ({', '.join(sorted(SUFFIXES))}); set `format:`"
+                    f"source {name}: {shown(one.uri)} has no suffix we know ({', '.join(sorted(SUFFIXES))});"
+                    " set `format:`"
                 )
     small = min(params.group_bytes // 16, params.split_bytes)
     grouped = sorted((one for one in found.values() if 0 < one.size < small), key=lambda one: one.file)
@@ -93,7 +94,7 @@ def _parts(name: str, one: Found, params: SourceParams) -> list[Split]:
             one.uri, kind, one.size, params.split_bytes, newlines_in_values=params.newlines_in_values
         )
     except (OSError, ValueError) as error:
-        raise SourceError(f"source {name}: cannot read {one.uri}: {one_line(error)}") from error
+        raise SourceError(f"source {name}: cannot read {shown(one.uri)}: {one_line(error)}") from error
     return [Split(name, one.file, start, end, unit, one.uri, size, one.etag) for start, end, unit, size in ranges]
 
 
@@ -116,12 +117,12 @@ def files_of(name: str, path: str, params: SourceParams, say: Say, without: str 
             return _listed(name, path, params)
         return _globbed(name, path, params, say, without)
     except FileNotFoundError:
-        raise SourceError(f"source {name}: {path} does not exist{meant_uri(path)}") from None
+        raise SourceError(f"source {name}: {shown(path)} does not exist{meant_uri(path)}") from None
     except SourceError:
         raise
     except (OSError, ValueError) as error:
         message = one_line(error).removeprefix(f"{path}: ")
-        raise SourceError(f"source {name}: cannot list {path}: {message}") from error
+        raise SourceError(f"source {name}: cannot list {shown(path)}: {message}") from error
 
 
 def _relative(uri: str, params: SourceParams) -> str:
@@ -152,10 +153,10 @@ def _listed(name: str, path: str, params: SourceParams) -> list[Found]:
         elif params.missing != "skip":
             uri = _listed_uri(path, line, prefix)
             raise SourceError(
-                f"source {name}: {path} lists {uri}, which does not exist; `missing: skip` passes over it"
+                f"source {name}: {shown(path)} lists {shown(uri)}, which does not exist; `missing: skip` passes over it"
             )
     if not count:
-        raise SourceError(f"source {name}: {path} lists no file")
+        raise SourceError(f"source {name}: {shown(path)} lists no file")
     return found
 
 
@@ -205,9 +206,11 @@ def _globbed(name: str, path: str, params: SourceParams, say: Say, without: str)
     try:
         matching = _matching(name, filesystem, folder, pattern, params, say, _near(without, filesystem))
     except FileNotFoundError:
-        raise SourceError(f"source {name}: {place.beside(folder).uri()} does not exist{meant_uri(path)}") from None
+        raise SourceError(
+            f"source {name}: {shown(place.beside(folder).uri())} does not exist{meant_uri(path)}"
+        ) from None
     if not matching:
-        raise SourceError(f"source {name}: no file of a known format matches {path}")
+        raise SourceError(f"source {name}: no file of a known format matches {shown(path)}")
     base = _base(folder, matching, pattern is not None, params.base)
     found = []
     matching.reverse()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import terminal
-from stages.report import untrusted
+from stages import untrusted
 from tests.support.runs import CHECKOUT, command
 
 EVIL = "\x1b]52;c;ZXZpbA==\x07 \x1b[2J\x1b[1;31m red \u202e backwards \u2066 \x9b31m \x08\x08 \r over \x7f \U000e0041"

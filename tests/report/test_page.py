@@ -13,7 +13,7 @@ import pytest
 
 from stages.report import Page, build_stats, figures, render_html
 from stages.report.page import _files as page_files
-from stages.report.untrusted import line, passage, script_data
+from stages.untrusted import line, passage, script_data
 from tests.support.browser import Browser, chromium
 from tests.support.report_runs import make_run
 

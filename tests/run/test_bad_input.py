@@ -150,6 +150,16 @@ def test_a_share_at_its_limit_is_not_above_it_and_one_above_is_shown_as_such() -
     assert told_apart(0.00001, 0) == ("0.001%", "0.000%")
 
 
+def test_an_empty_file_is_no_example_of_bytes_that_could_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_bytes(b"")
+    (tmp_path / "in" / "b.jsonl").write_text('{"text": "The river turns the wheel."}\n' * 9)
+    (tmp_path / "in" / "c.arrow").write_bytes(b"no arrow" * 9)
+    (tmp_path / "m.yaml").write_text(MIXTURE)
+    with pytest.raises(RunError, match=r"by bytes; for example \S+c\.arrow: not_arrow"):
+        run_inline(tmp_path / "m.yaml", tmp_path / "root")
+
+
 def test_files_are_counted_not_splits() -> None:
     group = Split("web", "a", 0, 0, "files", "/in/a", 100, "tag", (("a", "/in/a", 10), ("b", "/in/b", 30)))
     parts = [Split("web", "c", start, start + 5, "bytes", "/in/c", 5, "tag") for start in (0, 5)]

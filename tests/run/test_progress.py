@@ -12,14 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import progress
+from pipeline.answers import show
 from pipeline.answers.stats import stats_of
 from pipeline.answers.status import progress_line, status_text
-from pipeline.errors import RunError
+from pipeline.errors import RunError, UserError, one_line
 from pipeline.progress import Reporter, seconds_left
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run import driver, steps
 from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
+from stages.formats import file_states
 from stages.report import terminal
 
 
@@ -147,3 +149,42 @@ def test_a_line_end_in_the_name_of_a_file_begins_no_line_of_status_stats_or_an_e
     driver.run(str(mixture), store, "inline", None, quiet=True)
     assert f"quarantined: web/{shown} at 351: not_json" in status_text(store).splitlines()
     assert f"  web/{shown} at 351: not_json" in terminal.render_text(stats_of(snapshots.load(store))).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        ("in/a\\nb.jsonl", "a\u2039U+000A\u203ab.jsonl: most of it cannot be read: not_json_object at 0"),
+        (
+            "in/c\\nd.jsonl, columns: {text: body}",
+            "c\u2039U+000A\u203ad.jsonl: no row has 'body' for text",
+        ),
+        ("in/gone\\nb.jsonl", "/in/gone\\nb.jsonl does not exist"),
+        ("in/e\\nf.xyz", "/in/e\\nf.xyz has no suffix we know"),
+    ],
+)
+def test_a_line_end_in_the_name_of_a_file_neither_cuts_nor_breaks_what_a_mixture_file_is_told(
+    tmp_path: Path, paths: str, said: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a\nb.jsonl").write_text("[1]\n" * 30)
+    (tmp_path / "in" / "c\nd.jsonl").write_text('{"te\\nxt": "The river turns the wheel."}\n' * 9)
+    (tmp_path / "in" / "e\nf.xyz").write_text("x")
+    path, _, more = paths.partition(",")
+    mixture = tmp_path / "m.yaml"
+    mixture.write_text(
+        f'sources: {{web: {{paths: "{path}"{"," + more if more else ""}}}}}\nkept: {{families: []}}\n'
+        "clusters: {enabled: false}\ndomains: {all: {}}\nmixture: {domains: {all: {share: 1}}}\n"
+    )
+    with pytest.raises(UserError) as error:
+        driver.run(str(mixture), Store(str(tmp_path / "r")), "inline", None, quiet=True)
+    [line] = str(error.value).splitlines()
+    assert said in line
+
+
+def test_a_line_end_in_the_name_of_a_file_begins_no_field_of_show_and_cuts_no_error() -> None:
+    assert show.fields({"file": "a\ntokens 9.jsonl"}) == ["  file  a\u2039U+000A\u203atokens 9.jsonl"]
+    assert (
+        one_line(PermissionError(13, "Permission denied", "/in/a\nb")) == "/in/a\u2039U+000A\u203ab: Permission denied"
+    )
+    assert file_states.replaced("/in/a\nb").startswith("/in/a\u2039U+000A\u203ab was replaced while")
