@@ -23,6 +23,7 @@ NAMED = re.compile(r"(pipeline|stages)(\.\w+)+(:\w+)?")
 GROUND = {"pipeline.errors", "pipeline.progress", "pipeline.terminal"}
 GROUND |= {
     "stages.contract",
+    "stages.figures",
     "stages.reports",
     "stages.schemas",
     "stages.seal",
@@ -48,7 +49,7 @@ PIPELINE = {
 
 MADE_WITH = {"contract", "reports", "schemas", "kernels", "rules", "models", "formats", "shard_format", "shard_writer"}
 MADE_WITH |= {"scopes", "percentiles", "extraction", "tokenizers", "mixture", "seal", "own_modules", "transforms"}
-MADE_WITH |= {"exchange_file", "pandas_later", "untrusted"}
+MADE_WITH |= {"exchange_file", "figures", "pandas_later", "untrusted"}
 """What products are made with: they know these, and never each other."""
 
 

@@ -84,7 +84,7 @@ def check(snapshot: Snapshot, expected: Iterable[str]) -> Account:
     others = {address for folder in SHARED for address, _ in store.list(folder)} - set(CHANGING)
     indexed = key_index.folders(store)
     for address in sorted(wanted | others):
-        left = address.endswith(".keys") and address.rpartition("/")[0] not in indexed
+        left = address.endswith(".keys") and indexed is not None and address.rpartition("/")[0] not in indexed
         what = None if left else problem(store, address)
         if what:
             account.problems.append(f"{address}: {what}")

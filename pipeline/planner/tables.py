@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.planner.laws import effective_tokens
 from pipeline.planner.planner import Plan
 from pipeline.planner.yields import trainer_yields
-from stages.report.figures import short
+from stages.figures import short
 
 EPOCHS_SHOWN = (2, 3, 4, 5, 8, 10, 16, 20, 32, 44, 100, inf)
 

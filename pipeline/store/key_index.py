@@ -131,7 +131,14 @@ class KeyIndex:
         return self._listed() is not None
 
     def _listed(self) -> list[dict[str, Any]] | None:
-        return _listed(self.store, self.address) if self.store.exists(self.address) else None
+        """The segments, as they were written down; None where none were, or by another version."""
+        if not self.store.exists(self.address):
+            return None
+        try:
+            found = self.store.read_json(self.address)
+            return list(found["segments"]) if found["version"] == VERSION else None
+        except (DamagedFile, KeyError, TypeError):
+            return None
 
     def close(self) -> None:
         """Write down that all segments are there."""
@@ -179,19 +186,19 @@ class KeyIndex:
             self._made[segment["folder"]] = {"first": segment["first"], **made}
 
 
-def _listed(store: Store, address: str) -> list[dict[str, Any]] | None:
-    """The segments of an index, as they were written down; None where another version did, or they cannot be read."""
-    try:
-        found = store.read_json(address)
-        return list(found["segments"]) if found["version"] == VERSION else None
-    except (DamagedFile, KeyError, TypeError):
-        return None
+def folders(store: Store) -> set[str] | None:
+    """Folders of all segments of a root that an index names: nobody reads others, an earlier version made them.
 
-
-def folders(store: Store) -> set[str]:
-    """Folders of all segments of a root that an index names; nobody reads others: an earlier version made them."""
-    indices = [address for address, _ in store.list("runs/index") if address.endswith(".json")]
-    return {segment["folder"] for address in indices for segment in _listed(store, address) or []}
+    None where an index is damaged, so that it is not known what it names.
+    """
+    found: set[str] = set()
+    for address in (address for address, _ in store.list("runs/index") if address.endswith(".json")):
+        try:
+            index = store.read_json(address)
+            found |= {segment["folder"] for segment in index["segments"]} if index["version"] == VERSION else set()
+        except (DamagedFile, KeyError, TypeError):
+            return None
+    return found
 
 
 def index_name(manifest: str) -> str:

@@ -17,9 +17,9 @@ import pyarrow as pa
 import yaml
 
 from stages import schemas
+from stages.figures import exact, percent, size
 from stages.report.columns import Table, shown
 from stages.report.corpus_tables import domains, mixture
-from stages.report.figures import exact, percent, size
 from stages.report.tables import languages, reasons
 from stages.untrusted import cleaned, line
 

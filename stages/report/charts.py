@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stages.figures import exact, fixed, percent, short
 from stages.report import grids
-from stages.report.figures import exact, fixed, percent, short
 from stages.report.shortfall import came_short, is_short
 from stages.schemas import GRID_MARK
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.report.figures import duration, exact, fixed, percent, short, size
+from stages.figures import duration, exact, fixed, percent, short, size
 
 Stats = Mapping[str, Any]
 FATES = ("kept", "in no domain or taken down", "failed a rule", "duplicate", "language", "listed address", "no text")

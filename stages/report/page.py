@@ -20,7 +20,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from stages.report import charts, figures
+from stages import figures
+from stages.report import charts
 from stages.report.columns import FATES, Table, shown
 from stages.report.remarks import remarks
 from stages.report.surveyed import GROUPS

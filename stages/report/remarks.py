@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stages.report.figures import exact, fixed, percent, short
+from stages.figures import exact, fixed, percent, short
 from stages.report.shortfall import (
     SHORT,
     came_short,

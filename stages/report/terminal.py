@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from stages.figures import exact, fixed, percent, short, size
 from stages.report import grids, remarks
-from stages.report.figures import exact, fixed, percent, short, size
 from stages.untrusted import whole_line
 
 SHOWN = 12

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from stages.report import Page, build_stats, figures, render_html
+from stages import figures
+from stages.report import Page, build_stats, render_html
 from stages.report.page import _files as page_files
 from stages.untrusted import line, passage, script_data
 from tests.support.browser import Browser, chromium

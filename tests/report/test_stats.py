@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.planner.laws import effective_tokens
+from stages.figures import short
 from stages.kept import params
 from stages.report import build_stats, charts, encode, render_html, render_text
 from stages.report.corpus_tables import effective
-from stages.report.figures import short
 from stages.report.funnel import ADDRESSES, STEPS, step_of
 from stages.report.ledger import ConservationError
 from stages.report.remarks import losses, remarks
