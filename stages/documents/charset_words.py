@@ -66,6 +66,9 @@ _RUSSIAN, _SERBIAN = re.compile("[ёъыэ]"), re.compile("[ѓђѕјљњћќџ]"
 """Letters that do not meet in a word."""
 _TWO_WAYS = re.compile("[\u00c0-\u024f][\u0590-\u06ff]|[\u0590-\u06ff][\u00c0-\u024f]")
 """A Latin letter that touches one of Arabic or Hebrew: the bytes of one charset of such letters, read as another."""
+_BEYOND = re.compile("[\u00c0-\u024f]")
+_LONG = 4
+"""Letters of a word among which one of the other direction may be damage."""
 MARKS = frozenset("\u2018\u2019\u201a\u201c\u201d\u201e\u2013\u2014\u2026\u2022\u20ac\xab\xbb\u2122")
 
 
@@ -152,7 +155,9 @@ def _mark_of(control: re.Match[str]) -> str:
 def _word(word: str, size: int, letters: frozenset[str]) -> float:
     """Evidence of a word of ``size`` letters outside ASCII for its charset: those that may stand there less others."""
     rest, small = word[1:], word.lower()
-    if (_RUSSIAN.search(small) and _SERBIAN.search(small)) or _TWO_WAYS.search(word):
+    if _TWO_WAYS.search(word):  # a single one may be a wrong byte, which tells nothing
+        return 0.0 if size >= _LONG and len(_BEYOND.findall(word)) == 1 else -size / 2
+    if _RUSSIAN.search(small) and _SERBIAN.search(small):
         return -size / 2
     is_upper = word == word.upper() and len(word) > 1
     if not is_upper and 3 * sum(map(str.isupper, rest)) > len(rest):

@@ -222,6 +222,15 @@ def test_letters_of_two_directions_do_not_touch(
     assert to_utf8(html.encode(codec), declared) == (html.encode(), charset)
 
 
+@pytest.mark.parametrize("num_wrong", [1, 4, 8])
+def test_wrong_bytes_that_look_latin_inside_arabic_words_tell_nothing(num_wrong: int) -> None:
+    data = bytearray(ARABIC.encode("cp1256"))
+    inner = [place for place in range(2, len(data) - 2) if min(data[place - 2 : place + 3]) > 127]
+    for number in range(num_wrong):
+        data[inner[number * len(inner) // num_wrong]] = 0xE9
+    assert to_utf8(bytes(data)) == (data.decode("cp1256").encode(), "windows-1256")
+
+
 @pytest.mark.parametrize(
     "text",
     ["Don’t say “it’s” — the author’s “words” aren’t ours… " * 9, "It costs 5 € – she said: «No»… " * 9, "Isn’t it?"],
