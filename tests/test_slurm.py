@@ -32,7 +32,10 @@ exec sleep 60
     "gristmill": """
 until [ -e "$LOG.joined" ]; do sleep .1; done
 echo "gristmill $* at $RAY_ADDRESS" >> "$LOG"
-exit 3
+[ -n "${OUT_OF_TIME:-}" ] || exit 3
+trap 'echo "gristmill was told to end" >> "$LOG"; exit 143' TERM
+kill -TERM $PPID
+while :; do sleep .1; done
 """,
 }
 
@@ -77,6 +80,11 @@ def test_an_address_of_ipv6_stands_in_brackets_before_its_port(tmp_path: Path) -
     assert started[3].endswith(" at [fd00::7]:6379")
 
 
+def test_a_job_that_is_out_of_time_tells_the_run_to_end_and_waits_for_it(tmp_path: Path) -> None:
+    ended, started = submitted(tmp_path, OUT_OF_TIME="1")
+    assert (ended.returncode, started[-1]) == (143, "gristmill was told to end"), ended.stderr
+
+
 def test_a_head_that_does_not_start_fails_the_job_and_nothing_runs(tmp_path: Path) -> None:
     ended, started = submitted(tmp_path, BROKEN="1")
     assert ended.returncode == 1
@@ -91,7 +99,7 @@ def test_options_stand_before_the_first_command_where_sbatch_reads_them() -> Non
     assert options
     assert max(options) < first
     names = {re.match(r"#SBATCH --([a-z-]+)", lines[position])[1] for position in options}  # type: ignore[index]
-    assert names == {"job-name", "nodes", "ntasks-per-node", "exclusive", "mem", "time"}
+    assert names == {"job-name", "nodes", "ntasks-per-node", "exclusive", "mem", "time", "signal"}
 
 
 @pytest.mark.parametrize(
