@@ -101,6 +101,8 @@ ELIGIBLE = pa.schema(
     [
         # it passes every rule but those about duplicates: who stays is chosen among such pages
         pa.field("eligible", pa.bool_(), nullable=False),
+        # similarity from which near_duplicate drops it, below clusters.threshold that; null: never, the rule is off
+        pa.field("near_duplicate", pa.float64()),
     ]
 )
 

@@ -87,7 +87,9 @@ def life(snapshot: Snapshot, found: Found, index: KeyIndex, say: Callable[[str],
         sections["repeats"] = repeated(snapshot, rows, text, index)
     if "clusters" in rows:
         sections["cluster"] = cluster(snapshot, rows["clusters"][1].to_pylist()[0], text, index)
-        sections["cluster"] |= plain(rows["eligible"][1].to_pylist()[0]) if "eligible" in rows else {}
+        sections["cluster"] |= (
+            plain(rows["eligible"][1].select(["eligible"]).to_pylist()[0]) if "eligible" in rows else {}
+        )
     entry = snapshot.entry("tokens", found.split)
     row = token_row(snapshot.store, entry.address, document["doc_id"]) if entry else None
     if row:

@@ -1,6 +1,7 @@
 """The decision on shelves: who stays among the pages that may, every removal resting on a similarity of the texts.
 
-`gather_passing` (a group of splits) packs what `eligible` says of its pages into bits; `decide` (a shelf) settles its
+`gather_passing` (a group of splits) packs what `eligible` says of its pages into bits, and where `near_duplicate` is
+off or stricter than ``threshold`` for some of them, from which similarity it drops each; `decide` (a shelf) settles its
 families (`stages.clusters.settle`). Where that asks for a similarity nobody knows, the two texts are read and compared,
 and it settles again; what it learnt stays beside the shelf (`learnt`), so that no pair of texts is read twice whatever
 is edited later. That changes no decision, only how soon it is made.
@@ -35,7 +36,7 @@ from stages.kernels.columns.distinct import distinct
 from stages.kernels.columns.ragged import offsets_of
 from stages.kernels.dedup.jaccard import pair_similarities
 
-PASSING_BYTES = 4
+PASSING_BYTES = 24
 """Bytes of memory a page costs in `gather_passing`."""
 LARGEST = 20
 EXAMPLES = 3
@@ -44,15 +45,21 @@ SHOWN = 2
 
 
 def gather_passing(store: Store, *, splits: list[dict[str, Any]], output: str) -> dict[str, Any]:
-    """Write a bit a page of a group of splits, split by split on whole bytes; ``about`` has each split's place."""
+    """Write a bit a page of a group of splits, split by split on whole bytes; ``about`` has each split's place.
+
+    ``from`` has the similarities from which pages go, split by split: of none where every page goes from the threshold.
+    """
     parts = [np.packbits(passing_rows(store, split)) for split in splits]
     starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).tolist()
-    columns = {"bits": np.concatenate(parts)}
+    goes_from = np.concatenate([similarities_of_rules(store, split) for split in splits])
+    goes_from = goes_from if goes_from.any() else goes_from[:0]
+    columns = {"bits": np.concatenate(parts), "from": goes_from}
     names = ("number", "rows", "documents", "signatures")
     about = [
         {name: split[name] for name in names} | {"start": start} for split, start in zip(splits, starts, strict=False)
     ]
-    write_ordered(store, output, columns, {"bits": np.array([0, starts[-1]])}, {"splits": about})
+    bounds = {name: np.array([0, len(column)]) for name, column in columns.items()}
+    write_ordered(store, output, columns, bounds, {"splits": about})
     return {"splits": len(splits)}
 
 
@@ -64,6 +71,15 @@ def passing_rows(store: Store, split: dict[str, Any]) -> Array:
     if len(rows) != split["rows"]:
         raise ValueError(f"{split['eligible']}: expected {split['rows']} rows, found {len(rows)}")
     return rows
+
+
+def similarities_of_rules(store: Store, split: dict[str, Any]) -> Array:
+    """The similarity from which `near_duplicate` drops each page of a split: 0 from the threshold, infinite never."""
+    if split.get("eligible") is None:
+        return np.zeros(split["rows"])
+    column = store.read_table(split["eligible"], ["near_duplicate"]).column(0).fill_null(np.inf)
+    found: Array = column.to_numpy()
+    return found
 
 
 def decide(
@@ -81,9 +97,10 @@ def decide(
     settings = Params.model_validate(params)
     columns, about = read_partition(store, shelf, 0), read_about(store, shelf)[0]
     may_stay = _passing(store, passing, columns["page_split"], columns["page_row"])
+    goes_from = _goes_from(store, passing, columns["page_split"], columns["page_row"])
     known = _known(store, columns, learnt)
     fresh: list[Columns] = []
-    while not isinstance(settled := settle(settings, columns, about, known, may_stay), Settled):
+    while not isinstance(settled := settle(settings, columns, about, known, may_stay, goes_from), Settled):
         fresh.append(_compare(store, settings, columns, settled, passing))
         known = _joined(known, fresh[-1], len(columns["text_shingles"]))
     if fresh:
@@ -110,6 +127,21 @@ def _passing(store: Store, passing: list[str], splits: Array, rows: Array) -> Ar
         starts = np.array([start_of[number] for number in range(min(start_of), max(start_of) + 1)], np.int64)
         place = starts[splits[here] - min(start_of)] + rows[here] // 8
         found[here] = bits[place] >> (7 - rows[here] % 8).astype(np.uint8) & 1
+    return found
+
+
+def _goes_from(store: Store, passing: list[str], splits: Array, rows: Array) -> Array:
+    """The similarity from which each page goes, 0 where the threshold says it; all alike are one number."""
+    found = np.zeros(len(splits))
+    for address in passing:
+        similarities = read_partition(store, address, 0)["from"]
+        if len(similarities) == 0:
+            continue
+        entries = read_about(store, address)[0]["splits"]
+        starts = np.cumsum([0, *(entry["rows"] for entry in entries)])
+        first = entries[0]["number"]
+        here = np.flatnonzero((splits >= first) & (splits < first + len(entries)))
+        found[here] = similarities[starts[splits[here] - first] + rows[here]]
     return found
 
 

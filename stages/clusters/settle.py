@@ -4,7 +4,9 @@ The definition: what a run over those pages alone would keep. So, among them: (1
 ``urls`` asks for it, the policy's first stands for all, and the others count as copies of its text; (2) of the pages of
 one text the policy's first represents it; (3) candidates are the texts that a small bucket nominates, and what large
 buckets nominate with the texts that are left in them; (4) survivors are chosen greedily
-(`stages.kernels.dedup.survivors`) from similarities that are known. A similarity that nobody has computed yet is
+(`stages.kernels.dedup.survivors`) from similarities that are known. A text goes from the similarity on from which all
+its pages do: where the rule `near_duplicate` is stricter than the threshold, or off for one of them, it stays, and
+others go for it. A similarity that nobody has computed yet is
 missing: then nothing is decided, and the pairs are returned.
 
 The record of a page that may not stay names the page with the same content that stays, as far as one is known: it
@@ -57,7 +59,12 @@ class Settled:
 
 
 def settle(
-    params: Params, shelf: Columns, about: dict[str, int], known: tuple[Array, Array], passing: Array
+    params: Params,
+    shelf: Columns,
+    about: dict[str, int],
+    known: tuple[Array, Array],
+    passing: Array,
+    goes_from: Array,
 ) -> Settled | npt.NDArray[np.int64]:
     """Decide, or return the pairs of texts that are to be compared first.
 
@@ -65,6 +72,7 @@ def settle(
         shelf: see `stages.clusters.families`; ``about`` has its ``near`` and ``far``.
         known: keys (smaller text * T + larger text, ascending) and similarities of all pairs that are known.
         passing: of every page whether it may stay.
+        goes_from: of every page the similarity from which it goes, where that is above the threshold; infinite: never.
     """
     num_texts = len(shelf["text_shingles"])
     ranks = ranks_of([shelf[f"page_{name}"] for name in (*preference_names(params), "id_hi", "id_lo")])
@@ -82,18 +90,16 @@ def settle(
     first = _first_of(text[passes], ids[passes], passes, num_texts)
     nodes = distinct(np.concatenate([left, right]))
     local = np.searchsorted(nodes, left), np.searchsorted(nodes, right)
-    same = similarity >= params.threshold
-    parents = unionfind.singletons(len(nodes))
-    unionfind.unite(parents, local[0][same], local[1][same])
-    unionfind.flatten(parents)
+    thresholds = _thresholds(params, text[stands], goes_from[stands], num_texts)[nodes]
+    parents = _joined(len(nodes), *local, similarity >= params.threshold)
     choice = choose_again(
         shelf["text_shingles"][nodes].astype(np.int64),
         *_among(known, nodes, num_texts),
         *local,
         similarity,
-        parents,
+        _joined(len(nodes), *local, similarity >= np.minimum(thresholds[local[0]], thresholds[local[1]])),
         ranks_of([ranks[representative[nodes]]]),
-        params.threshold,
+        thresholds,
     )
     if len(choice.noted):
         return nodes[choice.noted]
@@ -111,6 +117,21 @@ def settle(
     similarities[nodes[gone]] = choice.similarities[gone]
     decided = representative, first, pages, removed, stays, similarities
     return _pages(params, shelf, ranks, passing, text, moved, *decided)
+
+
+def _thresholds(params: Params, text: Array, goes_from: Array, count: int) -> Array:
+    """The similarity from which each text goes: the highest of its pages, and the threshold at least."""
+    found = np.full(count, params.threshold)
+    np.maximum.at(found, text, goes_from)
+    return found
+
+
+def _joined(count: int, left: Array, right: Array, among: Array) -> npt.NDArray[np.int64]:
+    """Connected components of ``count`` nodes by some of the pairs."""
+    parents = unionfind.singletons(count)
+    unionfind.unite(parents, left[among], right[among])
+    unionfind.flatten(parents)
+    return parents
 
 
 def _addresses(shelf: Columns, ranks: Array, passing: Array) -> tuple[Array, Array]:

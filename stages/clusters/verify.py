@@ -59,7 +59,7 @@ def verify(
     same = similarities >= settings.threshold
     clusters = _components(len(numbers), left[same], right[same])
     ranks = ranks_of([nodes[name] for name in (*preference_names(settings), "id_hi", "id_lo")])
-    choice = choose_survivors(sets, left, right, similarities, clusters, ranks, settings.threshold)
+    choice = choose_survivors(sets, left, right, similarities, clusters, ranks, np.full(len(ranks), settings.threshold))
     more = _more_pairs(sets, left, right, choice.noted, settings.threshold)
     columns = {
         "left": numbers[np.concatenate([left, choice.noted[:, 0], more[:, 0]])],

@@ -42,7 +42,8 @@ Edges = dict[str, dict[str, dict[str, float | None]]]
 ENGLISH = "en"
 LANGUAGE_COLUMNS = ("language", "confidence")
 DOCUMENT_COLUMNS = ("source", "text_bytes")
-MATCH_OF = {"exact_duplicate": "exact", "near_duplicate": "fuzzy", "same_address": "url"}
+NEAR_DUPLICATE = "near_duplicate"
+MATCH_OF = {"exact_duplicate": "exact", NEAR_DUPLICATE: "fuzzy", "same_address": "url"}
 CLUSTER_COLUMNS = ("match", "similarity", "cluster_size", "via")
 
 
@@ -287,7 +288,7 @@ def _unwanted(rule: str, pages: pa.Table, params: Params) -> Mask:
     return _labelled(pages, {name: choice.drop or ()})
 
 
-def _thresholds(
+def thresholds_of(
     name: str,
     default: float,
     pages: pa.Table,
@@ -328,7 +329,7 @@ def _fails(
         return domain_of < 0
     rule = rule_of(name, params)
     default = rule.threshold if rule else 0.0
-    thresholds = _thresholds(name, default, pages, domain_of, domains, params)
+    thresholds = thresholds_of(name, default, pages, domain_of, domains, params)
     if rule:
         values = rule_values(pages, rule.column)
         return values < thresholds if rule.side == "min" else values > thresholds
@@ -347,7 +348,7 @@ def _fails(
     duplicate = np.asarray(pages.column("match").to_numpy() == MATCH_OF[name], np.bool_)
     if name == "same_address":  # no similarity decided it
         return on & duplicate
-    if name == "near_duplicate":  # a copy of a page that goes for its similarity has that similarity too
+    if name == NEAR_DUPLICATE:  # a copy of a page that goes for its similarity has that similarity too
         duplicate |= pages.column("via").is_valid().to_numpy() & np.asarray(pages.column("match").to_numpy() == "exact")
     return on & duplicate & (numbers(pages, "similarity").astype(np.float32) >= thresholds.astype(np.float32))
 

@@ -6,8 +6,9 @@ report:
 
     {"rows": n, "eligible": k, "digest": hex}
 
-``digest`` is of the rows: a threshold under which no other page falls makes other files of the same digest, and nothing
-behind them.
+Beside it stands from which similarity `near_duplicate` drops the page, if at all: a page that this rule leaves in stays
+whatever it is like, and others go for it. ``digest`` is of the rows: a threshold under which no other page falls makes
+other files of the same digest, and nothing behind them.
 
 Left out are the rules of `params.DUPLICATES`, and limits on what is not known before duplicates are: a domain's
 condition on a column of `clusters` counts as met here, a rule on one as passed. A page of no domain is not eligible.
@@ -25,7 +26,7 @@ import xxhash
 
 from stages import schemas
 from stages.contract import Store
-from stages.kept.decide import Edges, prepare
+from stages.kept.decide import NEAR_DUPLICATE, Edges, first_domain, prepare, thresholds_of
 from stages.kept.inputs import read_pages
 from stages.kept.params import DUPLICATES, LIMITS, Domain, Params, Setting
 from stages.rules import robots_files, url_lists
@@ -35,17 +36,18 @@ LATER = frozenset({*schemas.CLUSTERS.names, schemas.CLUSTER_COPIES.name})
 
 
 def eligibility(params: Params) -> Params:
-    """The settings without whatever rests on duplicates."""
+    """The settings without whatever rests on duplicates, but for those of `near_duplicate`."""
+    others = tuple(name for name in DUPLICATES if name != NEAR_DUPLICATE)
 
     def without(rules: dict[str, Setting]) -> dict[str, Setting]:
         return {
             name: setting
             for name, setting in rules.items()
-            if name not in DUPLICATES and not (name.startswith(LIMITS) and name.split("_", 2)[2] in LATER)
+            if name not in others and not (name.startswith(LIMITS) and name.split("_", 2)[2] in LATER)
         }
 
     overrides = tuple(one.model_copy(update={"rules": without(one.rules)}) for one in params.overrides)
-    rules = without(params.rules) | dict.fromkeys(DUPLICATES, False)
+    rules = without(params.rules) | dict.fromkeys(others, False)
     return params.model_copy(update={"rules": rules, "overrides": overrides})
 
 
@@ -89,7 +91,11 @@ def find_eligible(
         doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id").combine_chunks()
         passes = pc.and_(passes, pc.invert(pc.is_in(doc_ids, names)))
     rows = passes.to_numpy(zero_copy_only=False)
-    digest = xxhash.xxh3_128_hexdigest(np.packbits(rows).tobytes() + len(rows).to_bytes(8, "little"))
-    report = {"rows": len(rows), "eligible": int(rows.sum()), "digest": digest}
-    store.write_table(output, pa.table([passes], schema=schemas.ELIGIBLE), report=report)
+    alike = thresholds_of(NEAR_DUPLICATE, 0.0, pages, first_domain(pages, chosen, edges), chosen, settings)
+    hashed = xxhash.xxh3_128(np.packbits(rows).tobytes() + len(rows).to_bytes(8, "little"))
+    if np.any(alike != 0.0):
+        hashed.update(np.where(rows, alike, 0.0).tobytes())
+    report = {"rows": len(rows), "eligible": int(rows.sum()), "digest": hashed.hexdigest()}
+    columns = [passes, pa.array(alike, pa.float64(), from_pandas=True)]
+    store.write_table(output, pa.table(columns, schema=schemas.ELIGIBLE), report=report)
     return report

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from stages.kept.active import active_rules, rule_of
-from stages.kept.decide import Edges, _thresholds, first_domain, own_column, rule_values
+from stages.kept.decide import Edges, first_domain, own_column, rule_values, thresholds_of
 from stages.kept.params import FAMILY_OF, UNWANTED, Domain, Params
 from stages.rules import rights
 from stages.schemas import label_column
@@ -44,7 +44,7 @@ def page_rules(
     found = []
     for name in active_rules(params):
         rule = rule_of(name, params)
-        value = float(_thresholds(name, rule.threshold if rule else 0.0, page, domain_of, chosen, params)[0])
+        value = float(thresholds_of(name, rule.threshold if rule else 0.0, page, domain_of, chosen, params)[0])
         if math.isnan(value) or (rule and rule.column in UNCOUNTED and no_list(page, rule.column)):
             continue
         outside = COLUMNS.get(name, (None, None))

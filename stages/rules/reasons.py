@@ -54,7 +54,8 @@ OUTSIDE = {
     "no_domain": "it meets the conditions of no domain; always on",
     "taken_down": "`gristmill remove` took it out",
     "exact_duplicate": "another page has the same normalised text and stays (a text of signs alone has none)",
-    "near_duplicate": "a page that stays is at least `clusters.threshold` similar, compared on the text",
+    "near_duplicate": "a page that stays is at least `clusters.threshold` similar, or as similar as a larger number"
+    " of this rule says, compared on the text",
     "same_address": "a page that stays has the same address (`clusters.urls`)",
 }
 """Reasons of `kept` outside families."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -66,13 +67,19 @@ def policy(draw: random.Random) -> clusters.Params:
 
 
 def eligible(
-    store: Store, inputs: Sequence[clusters.ClusterInput], passing: set[bytes], name: str
+    store: Store,
+    inputs: Sequence[clusters.ClusterInput],
+    passing: set[bytes],
+    name: str,
+    goes_from: dict[bytes, float | None] | None = None,
 ) -> list[clusters.ClusterInput]:
     found = []
     for entry in inputs:
         ids = store.read_table(str(entry.documents), ["doc_id"]).column("doc_id").to_pylist()
         address = f"{name}/{entry.name}.parquet"
-        store.write_table(address, pa.table({"eligible": pa.array([one in passing for one in ids], pa.bool_())}))
+        columns = {"eligible": pa.array([one in passing for one in ids], pa.bool_())}
+        columns["near_duplicate"] = pa.array([(goes_from or {}).get(one, 0.0) for one in ids], pa.float64())
+        store.write_table(address, pa.table(columns))
         found.append(replace(entry, eligible=address))
     return found
 
@@ -86,20 +93,32 @@ def rows_of(store: Store, inputs: Sequence[clusters.ClusterInput], directory: st
 
 
 def late(
-    store: Store, inputs: list[clusters.ClusterInput], params: clusters.Params, passing: set[bytes], name: str
+    store: Store,
+    inputs: list[clusters.ClusterInput],
+    params: clusters.Params,
+    passing: set[bytes],
+    name: str,
+    goes_from: dict[bytes, float | None] | None = None,
 ) -> tuple[Rows, int]:
     """Rows of the decision among ``passing``, and how many pairs were compared for it."""
-    chosen = eligible(store, inputs, passing, f"eligible-{name}")
+    chosen = eligible(store, inputs, passing, f"eligible-{name}", goes_from)
     results = run_phases(store, clusters.settle_all(params, chosen, "families", f"late-{name}"))
     assert not any("/work/" in address for address, _ in store.list(f"late-{name}"))
     return rows_of(store, inputs, f"late-{name}"), sum(report["compared"] for report in results["clusters: decide"])
 
 
-def alone(store: Store, pages: Sequence[Page], params: clusters.Params, passing: set[bytes], name: str) -> Rows:
+def alone(
+    store: Store,
+    pages: Sequence[Page],
+    params: clusters.Params,
+    passing: set[bytes],
+    name: str,
+    goes_from: dict[bytes, float | None] | None = None,
+) -> Rows:
     """The definition: a run over nothing but the pages that pass."""
     left = [page for page in pages if page.doc_id in passing]
     inputs = [write_split(store, f"{name}-{cut}", left[cut::2], signatures.Params(), 50) for cut in range(2)]
-    return cluster(store, inputs, params, f"alone-{name}")
+    return cluster(store, eligible(store, inputs, passing, f"all-{name}", goes_from), params, f"alone-{name}")
 
 
 def check_the_others(pages: Sequence[Page], rows: Rows, passing: set[bytes], params: clusters.Params) -> None:
@@ -135,11 +154,19 @@ def test_the_pages_that_stay_are_those_of_a_run_over_the_eligible_pages_alone(tm
             share = draw.choice([0.0, 0.05, 0.5, 0.95, 1.0])
             worse = draw.choice("abcd")  # a list that takes most of a source
             passing = {page.doc_id for page in pages if draw.random() >= (0.9 if page.source == worse else share)}
-            rows, _ = late(store, inputs, params, passing, str(turn))
-            expected = alone(store, pages, params, passing, str(turn)) if passing else {}
+            strict = draw.choice([(0.0,), (0.9, 0.95), (0.0, 0.9, None)])  # as near_duplicate says of each source
+            by_source = {source: draw.choice(strict) for source in "abc"}
+            goes_from = {page.doc_id: by_source[page.source] for page in pages}
+            rows, _ = late(store, inputs, params, passing, str(turn), goes_from)
+            expected = alone(store, pages, params, passing, str(turn), goes_from) if passing else {}
             assert {key: rows[key] for key in expected} == expected
             check_the_others(pages, rows, passing, params)
-            again, compared = late(store, inputs, params, passing, f"{turn}-again")
+            for key in passing:
+                if rows[key]["match"] == "fuzzy":
+                    least = goes_from[key]
+                    assert least is not None
+                    assert rows[key]["similarity"] >= np.float32(max(least, params.threshold))
+            again, compared = late(store, inputs, params, passing, f"{turn}-again", goes_from)
             assert again == rows
             assert compared == 0, "no pair is read twice"
 
@@ -181,3 +208,49 @@ def test_good_pages_that_only_a_blocked_one_held_together_are_compared(store: St
     assert sum(rows[page.doc_id]["survivor"] is None for page in pages) == 1
     expected = alone(store, pages, params, passing, "alone")
     assert {key: rows[key] for key in expected} == expected
+
+
+def variants(draw: random.Random, count: int) -> list[Page]:
+    """A long page (J 0.85 with the others), and shorter ones of one text but for a word each (J 0.94)."""
+    text = words(draw, 160)
+    more = words(draw, 16)
+    longest = Page("longest", " ".join(text + more), source="a")
+    changed = [[*text[:5], f"edition{number}", *text[6:]] for number in range(count)]
+    return [longest, *(Page(f"{number}", " ".join(one), source="b") for number, one in enumerate(changed))]
+
+
+@pytest.mark.parametrize(("least", "stay"), [(0.0, 1), (0.9, 2), (0.99, 21), (None, 21)])
+def test_pages_that_a_stricter_rule_leaves_in_stand_for_those_like_them(
+    store: Store, least: float | None, stay: int
+) -> None:
+    pages = variants(random.Random(4), 20)
+    texts = {page.doc_id: slow.shingles(page.text, 5) for page in pages}
+    inputs = split_up(store, pages, 2)
+    params = clusters.Params(threshold=0.8)
+    run_phases(store, clusters.measure(params, inputs, "families"))
+    goes_from = {page.doc_id: least for page in pages}
+    rows, _ = late(store, inputs, params, {*texts}, "strict", goes_from)
+    kept = {key for key, row in rows.items() if row["survivor"] is None}
+    assert len(kept) == stay
+    assert {row["cluster_size"] for row in rows.values()} == {21}, "alike they are whatever goes"
+    for key, row in rows.items():
+        if row["survivor"] is not None:
+            assert row["survivor"] in kept
+            assert slow.jaccard(texts[key], texts[row["survivor"]]) == pytest.approx(row["similarity"], abs=1e-6)
+    summary = store.read_json("late-strict/summary.json")
+    assert summary["fuzzy_removed"] == 21 - stay
+
+
+def test_a_text_of_a_source_that_loses_none_for_its_similarity_stays_once(store: Store) -> None:
+    longest, first, second, third = variants(random.Random(5), 3)
+    longest, first = replace(longest, quality=2), replace(first, quality=1)
+    copy = replace(first, key="copy", source="c")
+    pages = [longest, first, second, third, copy]
+    inputs = split_up(store, pages, 1)
+    params = clusters.Params(survivor=("quality", "source"), quality_column="score", source_priority=("b",))
+    run_phases(store, clusters.measure(params, inputs, "families"))
+    rows, _ = late(store, inputs, params, {page.doc_id for page in pages}, "off", {copy.doc_id: None})
+    assert rows[first.doc_id]["survivor"] is None, "its text is one of the source c, too, which loses none"
+    assert (rows[copy.doc_id]["match"], rows[copy.doc_id]["survivor"]) == ("exact", first.doc_id)
+    others = {rows[page.doc_id]["survivor"] for page in (second, third)}
+    assert others == {first.doc_id}, "the most similar page that stays"

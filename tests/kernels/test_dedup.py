@@ -170,31 +170,38 @@ def test_pairs_at_the_threshold_nearly_always_pass_the_sketch() -> None:
 
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
-@given(st.integers(2, 14), st.randoms(use_true_random=False), st.sampled_from([0.3, 0.5, 0.8]))
-def test_survivors_equal_the_slow_twin(count: int, draw: random.Random, threshold: float) -> None:
+@given(
+    st.integers(2, 14),
+    st.randoms(use_true_random=False),
+    st.sampled_from([(0.3,), (0.5,), (0.8,), (0.5, 0.8), (0.3, float("inf"))]),
+)
+def test_survivors_equal_the_slow_twin(count: int, draw: random.Random, among: tuple[float, ...]) -> None:
     universe = draw.choice([8, 14, 40])
     sets = [set(draw.sample(range(universe), draw.randint(1, 8))) for _ in range(count)]
     edges = sorted({(a, b) for a in range(count) for b in range(a + 1, count) if draw.random() < 0.3})
     ranks = draw.sample(range(count), count)
-    expected = slow.choose_survivors(sets, edges, ranks, threshold)
+    thresholds = [draw.choice(among) for _ in range(count)]
+    expected = slow.choose_survivors(sets, edges, ranks, thresholds)
     pairs = np.array(edges, np.int64).reshape(-1, 2)
     left, right = pairs[:, 0].copy(), pairs[:, 1].copy()
     similarities = pair_similarities(ragged(sets), left, right)
-    clusters = np.array(slow.components(count, [e for e, s in zip(edges, similarities, strict=True) if s >= threshold]))
-    choice = choose_survivors(ragged(sets), left, right, similarities, clusters, np.array(ranks), threshold)
+    reach = [(a, b) for (a, b), s in zip(edges, similarities, strict=True) if s >= min(thresholds[a], thresholds[b])]
+    clusters = np.array(slow.components(count, reach))
+    own = np.array(thresholds)
+    choice = choose_survivors(ragged(sets), left, right, similarities, clusters, np.array(ranks), own)
     survivors, found = choice.survivors, choice.similarities
     assert [None if s < 0 else (s, f) for s, f in zip(survivors.tolist(), found.tolist(), strict=True)] == expected
     for node, survivor in enumerate(survivors.tolist()):
         if survivor >= 0:
             assert survivors[survivor] == -1
-            assert slow.jaccard(sets[node], sets[survivor]) >= threshold
+            assert slow.jaccard(sets[node], sets[survivor]) >= thresholds[node]
     # the same from similarities alone, once what was noted is known, and asked for as long as it is not
     sizes = np.array([len(found) for found in sets], np.int64)
     known: dict[int, float] = {}
     for _ in range(count * count):
         keys = np.array(sorted(known), np.int64)
         weights = np.array([known[key] for key in keys.tolist()])
-        again = choose_again(sizes, keys, weights, left, right, similarities, clusters, np.array(ranks), threshold)
+        again = choose_again(sizes, keys, weights, left, right, similarities, clusters, np.array(ranks), own)
         if not len(again.noted):
             break
         fresh = {a * count + b: slow.jaccard(sets[a], sets[b]) for a, b in again.noted.tolist()}

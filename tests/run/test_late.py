@@ -137,6 +137,53 @@ def test_a_copy_of_a_page_taken_down_alone_stays_and_with_copies_goes(tmp_path: 
     assert not decided(root)[copy["url"]]["keep"]
 
 
+NEAR = """\
+name: near
+sources:
+  long: {{paths: "{folder}/long.jsonl"}}
+  short: {{paths: "{folder}/short.jsonl"}}
+kept:
+  families: []
+  rules: {rules}
+  overrides: {overrides}
+domains: {{all: {{}}}}
+mixture: {{domains: {{all: {{share: 1}}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rules", "overrides", "stay"),
+    [
+        ("{}", "[]", 1),
+        ("{near_duplicate: 0.9}", "[]", 2),  # of twelve pages of J 0.94 among themselves one, beside the longest
+        ("{near_duplicate: 0.99}", "[]", 13),
+        ("{}", "[{sources: [short], rules: {near_duplicate: 0.9}}]", 2),
+        ("{}", "[{sources: [long], rules: {near_duplicate: 0.9}}]", 1),
+        ("{}", "[{sources: [short], rules: {near_duplicate: false}}]", 13),
+    ],
+)
+def test_of_pages_that_a_stricter_near_duplicate_leaves_in_those_alike_go(
+    tmp_path: Path, rules: str, overrides: str, stay: int
+) -> None:
+    draw = random.Random(9)
+    text, more = words(draw, 160), words(draw, 16)
+    short = [[*text[:5], f"edition{number}", *text[6:]] for number in range(12)]
+    for name, texts in (("long", [text + more]), ("short", short)):
+        lines = [json.dumps({"url": f"https://{name}.example/{n}", "text": " ".join(t)}) for n, t in enumerate(texts)]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = tmp_path / "near.yaml"
+    path.write_text(NEAR.format(folder=tmp_path, rules=rules, overrides=overrides), encoding="utf-8")
+    run_inline(path, tmp_path / "root")
+    rows = decided(tmp_path / "root")
+    kept = {row["doc_id"] for row in rows.values() if row["keep"]}
+    assert len(kept) == stay
+    assert all(row["survivor"] in kept for row in rows.values() if not row["keep"])
+    snapshot = load(Store(str(tmp_path / "root")))
+    figures = stats.stats_of(snapshot)
+    assert figures["clusters"]["fuzzy_removed"] == 13 - stay, "a page that stays counts as no loss"
+    assert f"{13 - stay} similar copies removed" in dedup_report.text(snapshot.store, None, 1)
+
+
 # dedup-report --pairs
 
 

@@ -134,20 +134,23 @@ def small_bucket_pairs(keys: np.ndarray, texts: np.ndarray, sketches: np.ndarray
 
 
 def choose_survivors(
-    sets: Sequence[set[int]], edges: Sequence[tuple[int, int]], ranks: Sequence[int], threshold: float
+    sets: Sequence[set[int]], edges: Sequence[tuple[int, int]], ranks: Sequence[int], thresholds: Sequence[float]
 ) -> list[tuple[int, float] | None]:
-    """Greedy choice in order of rank, without a limit of comparisons; see `stages.kernels.dedup.survivors`."""
+    """Greedy choice in order of rank, without a limit of comparisons; see `stages.kernels.dedup.survivors`.
+
+    Components are over the edges that reach the lower threshold of their two nodes.
+    """
     count = len(sets)
     beside = {
         node: sorted({a + b - node for a, b in edges if node in (a, b)}, key=lambda n: ranks[n])
         for node in range(count)
     }
-    same = [(a, b) for a, b in edges if jaccard(sets[a], sets[b]) >= threshold]
+    same = [(a, b) for a, b in edges if jaccard(sets[a], sets[b]) >= min(thresholds[a], thresholds[b])]
     cluster = components(count, same)
     result: list[tuple[int, float] | None] = [None] * count
     visited: list[int] = []
     for node in sorted(range(count), key=lambda n: ranks[n]):
-        candidates = set()
+        candidates, threshold = set(), thresholds[node]
         for other in beside[node]:
             for near in (other, result[other][0] if result[other] else other, *beside[other]):
                 if near in visited and result[near] is None and near != node:

@@ -2,14 +2,14 @@
 
 Nodes are distinct texts, sorted sets of shingle hashes; edges are candidate pairs with their similarity. Nodes are
 visited in order of rank (0 is the page the policy likes best). A node is removed in favour of the survivor most
-similar to it, if that similarity reaches the threshold; otherwise it survives. It is compared with the survivors
+similar to it, if that similarity reaches the node's threshold; otherwise it survives. It is compared with the survivors
 among its neighbours (their similarity is known), with those its neighbours were removed for, and with those that are
 neighbours of a neighbour: whoever shares a near-copy with it; at most `MAX_COMPARISONS` of the latter two. If that
 finds none it is compared with the `MAX_CLUSTER_COMPARISONS` best survivors of its cluster (connected component of the
 edges that reach the threshold), which keeps a large family from leaving several survivors of one kind.
 
 So a removed text always has a survivor it was compared with; a chain A~B~C never removes C for A unless J(A, C) itself
-reaches the threshold; and a survivor stays one. Ties go to the better rank.
+reaches C's threshold; and a survivor stays one. Ties go to the better rank. A node whose threshold is infinite stays.
 
 Similarities are computed from the sets (`choose_survivors`, which notes those beyond the edges), or looked up where
 they were computed before (`choose_again`); a pair never computed is then noted as missing and taken for unlike, so that
@@ -57,14 +57,15 @@ def choose_survivors(
     similarities: Similarities,
     clusters: Indices,
     ranks: Indices,
-    threshold: float,
+    thresholds: Similarities,
 ) -> Choice:
     """Decide from the sets themselves.
 
-    ``ranks`` permutes 0..V-1; ``clusters`` names each node's component by one of its nodes.
+    ``ranks`` permutes 0..V-1; ``clusters`` names each node's component by one of its nodes; ``thresholds_V`` are the
+    similarities from which each node goes.
     """
     known = np.zeros(0, np.int64), np.zeros(0)
-    return _chosen(sets, True, known, left, right, similarities, clusters, ranks, threshold)
+    return _chosen(sets, True, known, left, right, similarities, clusters, ranks, thresholds)
 
 
 def choose_again(
@@ -76,7 +77,7 @@ def choose_again(
     similarities: Similarities,
     clusters: Indices,
     ranks: Indices,
-    threshold: float,
+    thresholds: Similarities,
 ) -> Choice:
     """Decide from known similarities; ``sizes_V`` are shingles of each text.
 
@@ -85,7 +86,7 @@ def choose_again(
     none = np.zeros(len(sizes), np.int64)
     sets = ShingleSets.of(np.zeros(0, np.uint64), none, sizes)
     known = known_keys, known_similarities
-    return _chosen(sets, False, known, left, right, similarities, clusters, ranks, threshold)
+    return _chosen(sets, False, known, left, right, similarities, clusters, ranks, thresholds)
 
 
 def _chosen(
@@ -97,7 +98,7 @@ def _chosen(
     similarities: Similarities,
     clusters: Indices,
     ranks: Indices,
-    threshold: float,
+    thresholds: Similarities,
 ) -> Choice:
     num_nodes = len(sets.starts)
     sources = np.concatenate([left, right])
@@ -110,7 +111,7 @@ def _chosen(
     found = np.full(num_nodes, np.nan)
     visits = np.argsort(ranks)
     compared, noted, noted_similarities = _choose(
-        *sets.arrays(), have_sets, *known, bounds, neighbours, weights, clusters, visits, ranks, threshold, survivors,
+        *sets.arrays(), have_sets, *known, bounds, neighbours, weights, clusters, visits, ranks, thresholds, survivors,
         found,
     )  # fmt: skip
     return Choice(survivors, found, int(compared), noted, noted_similarities)
@@ -148,7 +149,7 @@ def _note(noted, noted_similarities, count, a, b, similarity):  # type: ignore[n
 @kernel
 def _choose(  # type: ignore[no-untyped-def]
     hashes, starts, sizes, signed, minima, margin, have_sets, known_keys, known_similarities,
-    bounds, neighbours, weights, clusters, visits, ranks, threshold, survivors, found,
+    bounds, neighbours, weights, clusters, visits, ranks, thresholds, survivors, found,
 ):  # fmt: skip
     num_nodes = len(starts)
     # attached[u]: survivors beside u, as a linked list in order of rank
@@ -168,6 +169,7 @@ def _choose(  # type: ignore[no-untyped-def]
     noted = np.empty((1024, 2), np.int64)
     noted_similarities = np.empty(1024, np.float64)
     for node in visits:
+        threshold = thresholds[node]
         best = -1
         best_similarity = 0.0
         stamp[node] = node
