@@ -98,7 +98,7 @@ def edges_of(kind: str) -> list[float]:
 
 
 FRACTIONS = ("fraction", "confidence", "similarity", "score", "probability", "ratio", "_per_word")
-NOT_MEASURED = ("row", "place", "offset", "raw_bytes", "failed", "file_row_number")
+NOT_MEASURED = ("row", "place", "offset", "raw_bytes", "failed", "file_row_number", "near_duplicate")
 
 
 def histograms(files: Files) -> Iterator[Row]:
