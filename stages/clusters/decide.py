@@ -44,14 +44,17 @@ SHOWN = 2
 """Texts of a large cluster that stay, and that go, of which is noted where they stand."""
 
 
-def gather_passing(store: Store, *, splits: list[dict[str, Any]], output: str) -> dict[str, Any]:
+def gather_passing(
+    store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], output: str
+) -> dict[str, Any]:
     """Write a bit a page of a group of splits, split by split on whole bytes; ``about`` has each split's place.
 
     ``from`` has the similarities from which pages go, split by split: of none where every page goes from the threshold.
     """
     parts = [np.packbits(passing_rows(store, split)) for split in splits]
     starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).tolist()
-    goes_from = np.concatenate([similarities_of_rules(store, split) for split in splits])
+    settings = Params.model_validate(params)
+    goes_from = np.concatenate([similarities_of_rules(store, settings, split) for split in splits])
     goes_from = goes_from if goes_from.any() else goes_from[:0]
     columns = {"bits": np.concatenate(parts), "from": goes_from}
     names = ("number", "rows", "documents", "signatures")
@@ -73,8 +76,13 @@ def passing_rows(store: Store, split: dict[str, Any]) -> Array:
     return rows
 
 
-def similarities_of_rules(store: Store, split: dict[str, Any]) -> Array:
-    """The similarity from which `near_duplicate` drops each page of a split: 0 from the threshold, infinite never."""
+def similarities_of_rules(store: Store, settings: Params, split: dict[str, Any]) -> Array:
+    """The similarity from which `near_duplicate` drops each page of a split: 0 from the threshold, infinite never.
+
+    What an earlier crawl kept stays there, so where its pages come first none goes, for another of them.
+    """
+    if split["earlier"] and settings.survivor[:1] == ("earlier",):
+        return np.full(split["rows"], np.inf)
     if split.get("eligible") is None:
         return np.zeros(split["rows"])
     column = store.read_table(split["eligible"], ["near_duplicate"]).column(0).fill_null(np.inf)

@@ -257,7 +257,7 @@ def _passing(work: Work) -> Wave:
     tasks = []
     for group, output in enumerate(work.passing):
         members = work.groups[group]
-        args = {"splits": work.of(members), "output": output}
+        args = {"params": work.settings, "splits": work.of(members), "output": output}
         tasks.append(task(gather_passing, args, [output], f"passing {group}", work.rows(members) * PASSING_BYTES))
     return Wave("clusters: passing", tuple(tasks))
 

@@ -66,6 +66,31 @@ def test_earlier_pages_win_or_lose_by_policy(store: Store, with_text: bool, firs
                 assert with_text or row["similarity"] < 0.95, key
 
 
+@pytest.mark.parametrize("with_text", [True, False])
+def test_what_an_earlier_crawl_kept_stands_for_new_pages_however_alike_its_own_pages_are(
+    store: Store, with_text: bool
+) -> None:
+    draw = random.Random(11)
+    text, more = [f"w{draw.randrange(9999)}" for _ in range(400)], [f"w{draw.randrange(9999)}" for _ in range(60)]
+    edited = [*text[:9], "one", *text[10:200], "two", *text[201:300], "three", *text[301:]]
+    old = [Page("longest", " ".join(text + more)), Page("kept", " ".join(edited))]  # J 0.83, kept under 0.9
+    new = [Page("copy", " ".join([*edited[:50], "new", *edited[51:150], "new", *edited[151:]]))]  # J 0.95 and 0.79
+    earlier = write_split(store, "old", old, SIGNED)
+    before = cluster(store, [earlier], clusters.Params(threshold=0.9), "clusters/before")
+    assert all(row["survivor"] is None for row in before.values())
+    earlier = replace(earlier, earlier=True, decided="clusters/before/old.parquet")
+    if not with_text:
+        store.remove(str(earlier.documents))
+        earlier = replace(earlier, documents=None)
+    split = write_split(store, "new", new, SIGNED)
+    params = clusters.Params(threshold=0.8, survivor=("earlier", "longest"))
+    run_phases(store, clusters.plan(params, [earlier, split], "clusters/after"))
+    [row] = store.read_table("clusters/after/new.parquet").to_pylist()
+    assert row["survivor"] == old[1].doc_id
+    assert store.read_table("clusters/after/old.parquet")["survivor"].null_count == 2
+    assert store.read_json("clusters/after/summary.json")["earlier"] == {"rows": 2, "removed": 0}
+
+
 def test_a_page_removed_earlier_does_not_come_back_as_a_survivor(store: Store) -> None:
     old, _ = crawls()
     earlier = write_split(store, "old", old, SIGNED)
