@@ -1,8 +1,8 @@
 """First half of the exchange: how many pages have a line, and which lines are frequent.
 
-`count_lines` (a group of splits) writes (key, pages) per distinct line and paragraph of the group, by range of keys;
-`find_frequent` (a range) adds them up and writes the frequent ones back, to each group those that it has. A key is the
-hash, its lowest bit 1 for a paragraph.
+`count_lines` (a group of splits) writes (key, pages) per distinct line and paragraph of the group, by range of keys,
+where pages that copy the text of another are none (`stages.lines.copies`); `find_frequent` (a range) adds them up and
+writes the frequent ones back, to each group those that it has. A key is the hash, its lowest bit 1 for a paragraph.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stages.contract import Store
-from stages.exchange_file import Columns, concatenate, partition_of, read_partition, write_partitioned
+from stages.exchange_file import Columns, concatenate, partition_of, read_all, read_partition, write_partitioned
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.words.line_hashes import HashedLines, hash_lines, paragraphs_of
 from stages.lines.params import Params
@@ -27,17 +27,29 @@ _ONE = np.uint64(1)
 
 
 def count_lines(
-    store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], ranges: int, output: str
+    store: Store,
+    *,
+    params: dict[str, Any],
+    splits: list[dict[str, Any]],
+    copies: list[str],
+    group: int,
+    ranges: int,
+    output: str,
 ) -> dict[str, Any]:
-    """Pages that have each line and each paragraph of these splits."""
+    """Pages that have each line and each paragraph of these splits; pages that copy the text of another are none."""
     settings = Params.model_validate(params)
+    places = np.sort(read_all(store, copies, group)["place"])
     keys, pages = np.zeros(0, np.uint64), np.zeros(0, np.int64)
     for split in splits:
-        here = [
-            keys_of(lines, unit)[countable(lines, settings) & ~lines.repeated_L]
-            for _, units in batches(store, settings, split)
-            for unit, lines in enumerate(units)
-        ]
+        start, stop = np.searchsorted(places, [split["first"], split["first"] + split["rows"]])
+        counts = np.ones(split["rows"], np.bool_)
+        counts[places[start:stop] - split["first"]] = False
+        here, row = [], 0
+        for text, units in batches(store, settings, split):
+            once, row = counts[row : row + len(text)], row + len(text)
+            for unit, lines in enumerate(units):
+                of_page = np.repeat(once, np.diff(lines.lines_D1))
+                here.append(keys_of(lines, unit)[countable(lines, settings) & ~lines.repeated_L & of_page])
         keys, pages = summed(
             np.concatenate([keys, *here]), np.concatenate([pages, np.ones(sum(map(len, here)), np.int64)])
         )

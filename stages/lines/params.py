@@ -17,7 +17,9 @@ class Params(StageParams):
     """Conditions under which lines and paragraphs are called frequent."""
 
     min_pages: int = Field(
-        default=20, ge=2, description="pages of its scope that have a frequent line or paragraph, at least"
+        default=20,
+        ge=2,
+        description="pages of its scope that have a frequent line or paragraph, at least; of one text, as one",
     )
     scope: Literal["source", "host"] = Field(
         default="host", description="where pages are counted: in the whole source, or on one host of it"

@@ -6,7 +6,7 @@ import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pytest
@@ -114,15 +114,32 @@ def test_layout_and_memory_change_no_row_and_no_byte_of_the_summary(
     store = Store(str(tmp_path / "one"))
     expected = run_lines(store, pages, lines.Params(min_pages=10), 3, 50)
     summary = store.read_bytes("lines/run/summary.json")
-    assert json.loads(summary)["most_frequent_lines"][0]["pages"] == 50
+    assert json.loads(summary)["most_frequent_lines"][0]["pages"] == 49  # of one text two
     assert json.loads(summary)["most_frequent_paragraphs"] == []
     monkeypatch.setattr(planning, "COUNT_BYTES", 10**6)
     monkeypatch.setattr(planning, "RANGE_BYTES", 10**6)
+    monkeypatch.setattr(planning, "PAGE_BYTES", 10**6)
     for cuts, rows in ((3, 11), (5, 300)):
         store = Store(str(tmp_path / str(cuts)))
         params = lines.Params(min_pages=10, memory=1 << 26)
         assert run_lines(store, pages[::-1], params, cuts, rows)[::-1] == expected
         assert store.read_bytes("lines/run/summary.json") == summary
+
+
+@pytest.mark.parametrize("cuts", [1, 4])
+@pytest.mark.parametrize("scope", ["host", "source"])
+def test_many_addresses_of_one_text_make_none_of_its_lines_frequent(
+    store: Store, cuts: int, scope: Literal["host", "source"]
+) -> None:
+    article = "Home\n" + "\n".join(f"sentence {i} of the article" for i in range(8))
+    pages = [Page(f"copy {i}", article, url=f"https://news.example/story?session={i}") for i in range(30)]
+    pages += [Page(f"{i}", f"Home\nanother story {i}", url=f"https://news.example/{i}") for i in range(2)]
+    pages += [Page("elsewhere", article, "books", url="https://news.example/")]
+    rows = run_lines(store, pages, lines.Params(min_pages=3, scope=scope), cuts)
+    assert [row["num_frequent_lines"] for row in rows] == [1] * 32 + [0]
+    assert {row["num_frequent_paragraphs"] for row in rows} == {0}
+    [shown] = json.loads(store.read_bytes("lines/run/summary.json"))["most_frequent_lines"]
+    assert shown == {"pages": 3, "source": "web", "text": "Home"}
 
 
 def test_a_page_without_lines_has_no_fraction(store: Store) -> None:

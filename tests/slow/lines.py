@@ -46,8 +46,8 @@ def recurring(pages: Sequence[Page], min_pages: int, scope: str, min_bytes: int 
     for unit in ("lines", "paragraphs"):
         pieces = [units(page.text, unit) for page in pages]
         counts: Counter[tuple[Any, Any]] = Counter()
-        for page, mine in zip(pages, pieces, strict=True):
-            counts.update({(scope_of(page, scope), content) for _, _, content, _ in mine})
+        for place, text in {(scope_of(page, scope), page.text) for page in pages}:  # pages of one text count once
+            counts.update({(place, content) for _, _, content, _ in units(text, unit)})
         for page, mine, row in zip(pages, pieces, rows, strict=True):
             total = sum(size for _, _, _, size in mine)
             seen: set[Any] = set()

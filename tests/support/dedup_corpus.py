@@ -41,7 +41,7 @@ def documents_table(pages: Sequence[Page]) -> pa.Table:
     columns["time"] = [page.seconds for page in pages]
     columns["text"] = [page.text for page in pages]
     columns["file"] = ["file"] * len(pages)
-    columns["text_hash"] = [page.doc_id for page in pages]
+    columns["text_hash"] = [hashlib.md5(page.text.encode()).digest() for page in pages]
     columns["text_bytes"] = [len(page.text.encode()) for page in pages]
     for name in ("offset", "raw_bytes"):
         columns[name] = [0] * len(pages)
