@@ -47,25 +47,10 @@ from stages.seal.text import (
 )
 
 __all__ = [
-    "MISPLACED",
-    "Blocks",
-    "DamagedFile",
-    "Seal",
-    "check_lines",
-    "checked",
-    "decode_json",
-    "encode_html",
-    "encode_items",
-    "encode_json",
-    "footer_bytes",
-    "footer_seal",
-    "indented_size",
-    "json_size",
-    "lines_seal",
-    "name_of",
-    "problem",
-    "read_seal",
-]
+    "MISPLACED", "Blocks", "DamagedFile", "Seal", "check_lines", "checked", "decode_json", "encode_html",
+    "encode_items", "encode_json", "footer_bytes", "footer_seal", "indented_size", "json_size", "lines_seal",
+    "name_of", "problem", "read_seal",
+]  # fmt: skip
 
 
 def problem(data: pa.Buffer, address: str) -> str | None:
