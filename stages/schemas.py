@@ -100,7 +100,7 @@ def signatures(num_permutations: int) -> pa.Schema:
 ELIGIBLE = pa.schema(
     [
         # it passes every rule but those about duplicates: who stays is chosen among such pages
-        pa.field("eligible", pa.bool_(), nullable=False),
+        pa.field("eligible", pa.bool_(), nullable=False)
     ]
 )
 

@@ -24,14 +24,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.seal.blocks import (
-    Blocks,
-    Seal,
-    checked,
-    footer_bytes,
-    footer_seal,
-    read_seal,
-)
+from stages.seal.blocks import Blocks, Seal, checked, footer_bytes, footer_seal, read_seal
 from stages.seal.damage import MISPLACED, DamagedFile, name_of
 from stages.seal.text import (
     check_html,

@@ -16,21 +16,10 @@ from stages.kernels.html import mathml as m
 from stages.kernels.html import state as s
 from stages.kernels.html import tex_output
 from stages.kernels.html.entities import write_code_point
-from stages.kernels.html.formula_nodes import (
-    brackets,
-    first_leaf,
-    shows_nothing,
-    sign_of_fence,
-    take_brackets,
-)
+from stages.kernels.html.formula_nodes import brackets, first_leaf, shows_nothing, sign_of_fence, take_brackets
 from stages.kernels.html.formula_scripts import ACCENT, SET, open_limit, open_limits, open_script
 from stages.kernels.html.glyphs import is_letter, next_code
-from stages.kernels.html.tex_output import (
-    put_code,
-    put_leaf,
-    put_row,
-    put_symbol,
-)
+from stages.kernels.html.tex_output import put_code, put_leaf, put_row, put_symbol
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 

@@ -83,9 +83,7 @@ TAG_NAMES = ("", *TAGS)
 assert len(TAG_NAMES) <= 160  # `tables.TAG_FLAGS`, `state.OPEN`
 assert not any(flags & STACKED for flags in [*TAGS.values()][127:])  # features of pairs of elements
 """Names by number; 0 is every element we do not know, which is treated as inline."""
-ALIASES = {
-    **dict.fromkeys(("tex", "tex-math", "la-tex", "embed-katex", "math-inline", "math-display"), "d-math"),
-}
+ALIASES = {**dict.fromkeys(("tex", "tex-math", "la-tex", "embed-katex", "math-inline", "math-display"), "d-math")}
 _N = {name: number for number, name in enumerate(TAG_NAMES)}
 P, LI, DD, DT, PRE, LISTING, XMP, PLAINTEXT = (
     _N[n] for n in ["p", "li", "dd", "dt", "pre", "listing", "xmp", "plaintext"]
