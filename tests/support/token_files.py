@@ -151,14 +151,7 @@ def write_domain(store: Store, folder: str, domain: str, shards: Shards, batch_r
     totals = {"documents": sum(e["rows"] for e in entries), "tokens": sum(e["tokens"] for e in entries)}
     totals["text_bytes"] = 4 * totals["tokens"]
     write_manifest(
-        store,
-        folder,
-        entries,
-        kind="domain",
-        name=domain,
-        seed=0,
-        tokenizer=TOKENIZER,
-        domains={domain: totals},
+        store, folder, entries, kind="domain", name=domain, seed=0, tokenizer=TOKENIZER, domains={domain: totals}
     )
     return f"{folder}/manifest.json"
 
