@@ -41,6 +41,11 @@ class Entry:
     checksum: Checksum
     raw: bytes
 
+    @property
+    def about(self) -> str:
+        """Address of ``about.json`` in its folder, which names what decided it."""
+        return f"{self.address.rpartition('/')[0]}/about.json"
+
     @cached_property
     def report(self) -> dict[str, Any]:
         """The whole report of its task."""
