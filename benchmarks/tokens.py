@@ -178,7 +178,7 @@ def batches_of(texts: Iterator[Text]) -> Iterator[list[Text]]:
 def differing(tokenizer: Tokenizer, batch: list[Text]) -> tuple[int, list[str]]:
     """Tokens of the batch as a shard would hold them, EOS left out, and where they are not the reference's."""
     data = np.frombuffer(b"".join(text for _, text in batch), np.uint8)
-    offsets = offsets_of(np.array([len(text) for _, text in batch], np.int64))
+    offsets = offsets_of([len(text) for _, text in batch])
     ids, bounds = tokenizer.encode(data, offsets)
     wrong = []
     for row, (where, text) in enumerate(batch):

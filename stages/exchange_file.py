@@ -22,6 +22,7 @@ import numpy.typing as npt
 import xxhash
 
 from stages.contract import Store
+from stages.kernels.columns.ragged import offsets_of
 from stages.seal import MISPLACED, DamagedFile, name_of
 
 MARK = b"GMXCHG02"
@@ -50,8 +51,7 @@ class CorruptIntermediate(DamagedFile):
 def order_by_partition(partitions: Array, count: int) -> tuple[Array, Array]:
     """Stable order of records by partition number, and the bounds of each partition in it (count + 1)."""
     narrow = partitions.astype(np.uint16 if count <= 1 << 16 else np.uint32)
-    bounds = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(partitions.astype(np.int64), minlength=count), out=bounds[1:])
+    bounds = offsets_of(np.bincount(partitions.astype(np.int64), minlength=count))
     return np.argsort(narrow, kind="stable"), bounds
 
 

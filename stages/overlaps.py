@@ -12,7 +12,7 @@ of the benchmarks a process, twice that while they are loaded.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stages import schemas
-from stages.kernels.columns.ragged import text_buffers
+from stages.kernels.columns.ragged import runs_of, text_buffers
 from stages.kernels.unicode import characters
 from stages.kernels.words.alignment import Aligner
 from stages.kernels.words.folded_words import fold_words
@@ -51,7 +51,7 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         sampled = sampled_pages(batch.column("text_hash"))
         pieces = [
             _piece(data, offsets[first : last + 1], sampled[first:last], *scratch[0])
-            for first, last in _pieces(offsets)
+            for first, last in runs_of(offsets, PIECE_BYTES)
         ]
         return _joined(pieces, sampled) if pieces else pa.RecordBatch.from_pylist([], schema=schemas.OVERLAPS)
 
@@ -64,15 +64,6 @@ def sampled_pages(hashes: pa.FixedSizeBinaryArray) -> npt.NDArray[np.bool_]:
     found = np.frombuffer(hashes.buffers()[1], np.uint8)[start : start + 16 * len(hashes) : 16]
     sample: npt.NDArray[np.bool_] = found % SAMPLED == 0
     return sample
-
-
-def _pieces(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """(first, behind the last) of runs of documents of about `PIECE_BYTES` together."""
-    first = 0
-    for d in range(1, len(offsets)):
-        if offsets[d] - offsets[first] >= PIECE_BYTES or d == len(offsets) - 1:
-            yield first, d
-            first = d
 
 
 class _Found(NamedTuple):

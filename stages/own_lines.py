@@ -23,7 +23,7 @@ from pydantic import Field, field_validator
 
 from stages import schemas
 from stages.contract import StageParams
-from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of, text_buffers
 from stages.rules import line_rules
 from stages.rules.line_rules import LineRule
 
@@ -87,8 +87,7 @@ def measure(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Array]:
 
 def _spans(lines: line_rules.Lines, first: Any, offsets: Offsets, names: list[str]) -> pa.Array:
     rows = np.flatnonzero(first >= 0)
-    per_line = np.zeros(len(first) + 1, np.int64)
-    np.cumsum(first >= 0, out=per_line[1:])
+    per_line = offsets_of(first >= 0)
     bases = np.repeat(offsets[:-1], np.diff(lines.lines_D1))[rows]
     kinds = pa.array(names, pa.string()).take(pa.array(first[rows])) if len(rows) else pa.array([], pa.string())
     fields = [

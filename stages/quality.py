@@ -22,7 +22,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from stages.contract import GrownParams
-from stages.kernels.columns.ragged import Bytes, Offsets, text_buffers
+from stages.kernels.columns.ragged import Bytes, Offsets, runs_of, text_buffers
 from stages.kernels.unicode import characters
 from stages.kernels.unicode.bitmaps import find_planes
 from stages.kernels.words.as_written import split_as_written
@@ -299,8 +299,4 @@ def measure_piece(data: Bytes, offsets: Offsets, params: Params) -> list[pa.Arra
 
 def pieces(offsets: Offsets) -> Iterator[Offsets]:
     """The offsets of runs of documents of about `PIECE_BYTES` together; a longer document is a piece of its own."""
-    first = 0
-    for d in range(1, len(offsets)):
-        if offsets[d] - offsets[first] >= PIECE_BYTES or d == len(offsets) - 1:
-            yield offsets[first : d + 1]
-            first = d
+    return (offsets[first : last + 1] for first, last in runs_of(offsets, PIECE_BYTES))

@@ -295,10 +295,7 @@ def manifest(
     """Job: the manifest of a domain, written last."""
     entries = read_entries(store, directory, counts)
     train = [entry for entry in entries if entry["split"] == "train"]
-    domains: dict[str, Totals] = {
-        domain: {"documents": 0, "tokens": 0, "text_bytes": 0},
-        **sum_domains(train),
-    }
+    domains: dict[str, Totals] = {domain: {"documents": 0, "tokens": 0, "text_bytes": 0}, **sum_domains(train)}
     written = write_manifest(
         store, directory, entries, kind="domain", name=domain, seed=seed, tokenizer=tokenizer, domains=domains
     )

@@ -97,9 +97,7 @@ def test_ray_up_copies_installs_and_starts_in_this_order(name: str, tmp_path: Pa
     record = tmp_path / "record.jsonl"
     if config["provider"]["type"] == "local":  # what Ray makes of it: one type of node
         config.update(
-            max_workers=3,
-            head_node_type="node",
-            available_node_types={"node": {"node_config": {}, "resources": {}}},
+            max_workers=3, head_node_type="node", available_node_types={"node": {"node_config": {}, "resources": {}}}
         )
     config["provider"] = {"type": "external", "module": "recording_provider.RecordingProvider", "record": str(record)}
     for key in ("initialization_commands", "head_setup_commands", "worker_setup_commands", "cluster_synced_files"):

@@ -141,10 +141,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "signatures.ngram": 5,
         "repeats.min_bytes": 50 * 4,
     },
-    "math": {
-        **{rule: OFF for rule in GOPHER if rule != "too_few_words"},
-        "kept.languages": ("en",),
-    },
+    "math": {**{rule: OFF for rule in GOPHER if rule != "too_few_words"}, "kept.languages": ("en",)},
     "nemotron-cc": {
         "too_few_words": OFF,
         "kept.languages": ("en",),

@@ -98,21 +98,9 @@ def test_pages_show_nothing_of_this_machine(made: Path) -> None:
 
 
 PIECES = [
-    "self.",
-    "spam",
-    "Spam",
-    "_x1",
-    "(",
-    "http://a.example/b_c?d=<e>",
-    "RFC 2616",
-    "PEP8",
-    "PEP-8(",
-    "é",
-    "<&",
-    ".",
-    " ",
-    "\n",
-]
+    "self.", "spam", "Spam", "_x1", "(", "http://a.example/b_c?d=<e>", "RFC 2616", "PEP8", "PEP-8(", "é", "<&", ".",
+    " ", "\n",
+]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))

@@ -186,10 +186,9 @@ def buckets_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     if not address or not snapshot.store.exists(address):
         return []
     entry = next(snapshot.product("kept"), None)
-    about = f"{entry.address.rpartition('/')[0]}/about.json" if entry else ""
-    if not about or not snapshot.store.exists(about):
+    if entry is None or not snapshot.store.exists(entry.about):
         return []
-    domains = snapshot.store.read_json(about)["identity"]["domains"]
+    domains = snapshot.store.read_json(entry.about)["identity"]["domains"]
     return answers.bucket_edges(domains, snapshot.store.read_json(address))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow.fs as pafs
@@ -19,9 +19,6 @@ from pipeline.store.storage import Store, filesystem_of
 from pipeline.terminal import safe_line
 from stages.reports import Shard, ShardManifest
 from stages.shard_format import open_data
-
-if TYPE_CHECKING:
-    pass
 
 SHARD = re.compile(r"^(?P<shard>.+?\.arrow)(?::(?P<row>\d+)(?::(?P<token>\d+))?)?$")
 MADE_BY = ("transform", "ordinal")
@@ -43,7 +40,7 @@ def raw_record(snapshot: Snapshot, split: int, document: dict[str, Any]) -> byte
     uris = input_uris(snapshot, document["source"], document["file"])
     entry = snapshot.entry("documents", split)
     assert entry is not None
-    about = snapshot.store.read_json(f"{entry.address.rpartition('/')[0]}/about.json")
+    about = snapshot.store.read_json(entry.about)
     if not uris:
         raise UserError(
             f"{safe_line(document['file'])}: nobody knows where source {document['source']} lies;"

@@ -102,11 +102,11 @@ class Sample:
         self.snapshot, self.store = snapshot, snapshot.store
         self.documents = [entry.address for entry in snapshot.product("documents")]
         self.kept = [entry.address for entry in snapshot.product("kept")]
-        first = next((entry.address for entry in snapshot.product("tokens")), None)
+        first = next(snapshot.product("tokens"), None)
         self.params: dict[str, Any] = {}
         self.why_not = "there are no tokens"
         if first is not None:
-            self.params = self.store.read_json(f"{first.rpartition('/')[0]}/about.json")["params"]
+            self.params = self.store.read_json(first.about)["params"]
             self.why_not = ""
             try:
                 self.identity = recipe.tokenizer_identity(self.params["tokenizer"], self.params["eos"])

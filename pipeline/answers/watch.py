@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from pipeline.answers import stats
 from pipeline.answers.status import last_messages, products, status_text, troubles
@@ -26,7 +25,7 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.store import costs as taken
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
-from stages.report.page import content_hash
+from stages.report.page import inline
 from stages.untrusted import script_data
 
 HOST = "127.0.0.1"
@@ -104,13 +103,7 @@ def page(run: dict[str, Any]) -> str:
     style = made.get_template("watch.css.j2").render().strip()
     script = made.get_template("watch.js.j2").render(seconds=SECONDS).strip()
     return made.get_template("watch.html.j2").render(
-        run=run,
-        seconds=SECONDS,
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=content_hash(style),
-        script_hash=content_hash(script),
-        data=script_data(run),
+        run=run, seconds=SECONDS, data=script_data(run), **inline(style, script)
     )
 
 

@@ -109,7 +109,7 @@ def derivation(snapshot: Snapshot, found: Found, index: KeyIndex) -> dict[str, A
     if page.get("derived_from"):
         entry = snapshot.entry("documents", found.split)
         assert entry is not None
-        about = snapshot.store.read_json(f"{entry.address.rpartition('/')[0]}/about.json")["params"]
+        about = snapshot.store.read_json(entry.about)["params"]
         parent = pages.find(snapshot, page["derived_from"].hex(), index)[0].document
         made = {"transform": page["transform"], "function": about["function"], "params": about["params"]}
         where = {key: as_json(parent[key]) for key in ("doc_id", "url", "source", "file", "offset", "text_bytes")}
@@ -164,8 +164,7 @@ def joined_columns(found: Found, rows: Rows) -> pa.Table:
 def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -> list[dict[str, Any]]:
     """The rules that held for the page, each with ``value`` and whether it ``fails``; none where no file holds them."""
     entry, table = kept
-    about = f"{entry.address.rpartition('/')[0]}/about.json"
-    if not snapshot.store.exists(about):
+    if not snapshot.store.exists(entry.about):
         return []
     buckets = snapshot.data.get("buckets")
     edges = snapshot.store.read_json(buckets) if buckets else None
@@ -176,7 +175,7 @@ def page_rules(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -
             "value": as_json(page.column(rule["column"])[0].as_py()) if rule["column"] in page.column_names else None,
             "fails": rule["rule"] in failed,
         }
-        for rule in answers.page_rules(snapshot.store.read_json(about), page, edges)
+        for rule in answers.page_rules(snapshot.store.read_json(entry.about), page, edges)
     ]
     similar = "match" in page.column_names and page.column("match")[0].as_py() == "fuzzy"
     for rule in rules:
@@ -202,7 +201,7 @@ def buckets(snapshot: Snapshot, kept: tuple[Any, pa.Table], page: pa.Table) -> l
     place = snapshot.data.get("buckets")
     if domain is None or place is None or "language" not in page.column_names:
         return []
-    about = snapshot.store.read_json(f"{kept[0].address.rpartition('/')[0]}/about.json")
+    about = snapshot.store.read_json(kept[0].about)
     mine = [entry for entry in about["identity"]["domains"] if entry[0] == domain]
     language = page.column("language")[0].as_py()
     return [
@@ -259,11 +258,10 @@ def robots_requests(snapshot: Snapshot, kept: tuple[Any, pa.Table], url: str | N
     """Requests of the page's service not to use it: each rule that it fails, and the line and file that state it."""
     entry, table = kept
     place = entry.report.get("robots")
-    about = f"{entry.address.rpartition('/')[0]}/about.json"
-    if not place or not snapshot.store.exists(place) or not snapshot.store.exists(about):
+    if not place or not snapshot.store.exists(place) or not snapshot.store.exists(entry.about):
         return []
     failed = answers.failed_rules(table.column("failed")[0].as_py(), entry.report["rules"])
-    found = answers.failed_robots(snapshot.store, place, snapshot.store.read_json(about)["params"], url)
+    found = answers.failed_robots(snapshot.store, place, snapshot.store.read_json(entry.about)["params"], url)
     return [request for request in found if request["rule"] in failed]
 
 
@@ -286,7 +284,7 @@ def repeated(snapshot: Snapshot, rows: Rows, text: str, index: KeyIndex) -> dict
         repeats.append(place | {"stays_on": name, **stays[name], "excerpt": " ".join(shown.split())})
     views: set[str] = set()
     if "kept" in rows:
-        about = f"{rows['kept'][0].address.rpartition('/')[0]}/about.json"
+        about = rows["kept"][0].about
         views = set(snapshot.store.read_json(about)["params"]["views"]) if snapshot.store.exists(about) else views
     counts = {key: row[key] for key in ("num_repeats", "repeats_bytes", "repeats_fraction", "repeats_kept_bytes")}
     return counts | {"cut": "without_repeats" in views, "repeats": repeats}

@@ -9,19 +9,15 @@ import click
 
 from pipeline import terminal
 from pipeline.cli.group import command, open_root
-from pipeline.cli.values import Count, Local, Number
+from pipeline.cli.values import Count, Local, Number, names_in
 from pipeline.recipe.fitting import Wishes
 from pipeline.tune import fit as fitting
 from pipeline.tune import fit_law as law_fitting
 
 
-def _named(entries: tuple[str, ...]) -> list[str]:
-    return [name.strip() for entry in entries for name in entry.split(",") if name.strip()]
-
-
 def _weights(entries: tuple[str, ...]) -> dict[str, float] | None:
     weights = {}
-    for entry in _named(entries):
+    for entry in names_in(*entries):
         name, _, number = entry.rpartition("=")
         try:
             weights[name] = float(number)
@@ -87,8 +83,10 @@ def fit(
 
     RESULTS is a CSV or Parquet file with a row a run: its name, and its losses.
     """
-    wishes = Wishes(law, _weights(weights), _named(higher), _named(not_worse), _named(freeze), pull, resamples, seed)
-    request = fitting.Request(wishes, tuple(_named(metrics)), **files)
+    wishes = Wishes(
+        law, _weights(weights), names_in(*higher), names_in(*not_worse), names_in(*freeze), pull, resamples, seed
+    )
+    request = fitting.Request(wishes, tuple(names_in(*metrics)), **files)
     terminal.show(fitting.propose(mixtures, results, out, open_root(root) if root else None, request), end="")
 
 

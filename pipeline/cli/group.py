@@ -43,6 +43,7 @@ ENGINE = click.option(
     help="On Ray, a local one if there is no cluster, or in one process.",
 )
 WORKERS = click.option("--workers", type=Count(1), help="Processes at most; by default every CPU there is.")
+QUIET = click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
 NAME = click.option("--mixture", "name", help="Name of the mixture; by default the one run last under this root.")
 
 

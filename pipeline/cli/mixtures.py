@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from pipeline import terminal
-from pipeline.cli.group import MIXTURE, ROOT, command, open_root
-from pipeline.cli.values import Count, Local
+from pipeline.cli.group import ENGINE, MIXTURE, QUIET, ROOT, WORKERS, command, open_root
+from pipeline.cli.values import Count, Local, names_in
 from pipeline.tune import train_tokenizer as tokenizers
 from pipeline.tune.rehydrate import rehydrate_text
 from pipeline.tune.swarm import enough_text, write_swarm
@@ -31,37 +31,15 @@ FOLDER = click.argument("folder", type=Local(file_okay=False))
     help="Scatter around the shares that the tokens have, or those of MIXTURE.",
 )
 @click.option("--around", type=click.Path(dir_okay=False), help="Scatter around the shares of this mixture file.")
-@click.option("--freeze", help="Domains to draw as one, in the proportions they have there: a,b,c.")
+@click.option("--freeze", default="", help="Domains to draw as one, in the proportions they have there: a,b,c.")
 @click.option("--every-domain", is_flag=True, help="Draw every bucket of a quality curve, not its groups.")
-def swarm(
-    mixture: str,
-    folder: str,
-    root: str,
-    count: int,
-    budget: str,
-    seed: int,
-    prior: str,
-    around: str | None,
-    freeze: str | None,
-    every_domain: bool,
-) -> None:
+def swarm(mixture: str, folder: str, root: str, prior: str, freeze: str, **wanted: Any) -> None:
     """Write --count variants of MIXTURE with other shares into FOLDER, to train proxy models on.
 
     `fit` reads their losses; five runs a domain are enough for it.
     """
-    frozen = [name.strip() for name in freeze.split(",")] if freeze else []
-    made = write_swarm(
-        mixture,
-        open_root(root),
-        folder,
-        count=count,
-        budget=budget,
-        seed=seed,
-        around_mixture=prior == "mixture",
-        around=around,
-        frozen=frozen,
-        every_domain=every_domain,
-    )
+    frozen = names_in(freeze)
+    made = write_swarm(mixture, open_root(root), folder, around_mixture=prior == "mixture", frozen=frozen, **wanted)
     terminal.show("\n".join(made))
     terminal.tell(enough_text(made[0], len(made), frozen))
 
@@ -91,9 +69,9 @@ def rehydrate(mixture: str, root: str, max_repeats: int, min_families: int, out:
 )
 @click.option("--sample-bytes", type=Count(1), default=200_000_000, show_default=True, help="Text to train on.")
 @click.option("--seed", type=Count(0), default=0, show_default=True)
-@click.option("--engine", type=click.Choice(["ray", "inline"]), default="ray", show_default=True)
-@click.option("--workers", type=Count(1), help="Processes at most; by default every CPU there is.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
+@ENGINE
+@WORKERS
+@QUIET
 def train_tokenizer(
     mixture: str, output: str, root: str, engine: str, workers: int | None, quiet: bool, **training: Any
 ) -> None:

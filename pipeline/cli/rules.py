@@ -88,8 +88,18 @@ def training_options(dimensions: int, buckets: int, max_bytes: int, max_model_by
     return decorated
 
 
-def train(output: str, root: str | None, name: str | None, texts: training.Texts, settings: dict[str, Any]) -> None:
-    store = open_root(root) if root else None
+def train(
+    output: str,
+    root: str | None,
+    name: str | None,
+    places: list[tuple[str, str]],
+    settings: dict[str, Any],
+    **more: Any,
+) -> None:
+    """Train on the texts of ``places`` and of labelled files; ``settings`` are the options of the command."""
+    for key in ("labelled", "text_field", "label_field", "url_field", "max_texts"):
+        more[key] = settings.pop(key)
+    store, texts = open_root(root) if root else None, training.Texts(tuple(places), **more)
     terminal.show(training.train_classifier(output, store, name, texts, settings), end="")
 
 
@@ -97,9 +107,7 @@ def train(output: str, root: str | None, name: str | None, texts: training.Texts
 @training_options(dimensions=64, buckets=1 << 20, max_bytes=1_000, max_model_bytes=0)
 @click.option("--texts", "places", multiple=True, metavar="LABEL=PLACE", help="Texts of one label; PLACE as below.")
 @click.option("--pieces", type=Count(1), default=8, show_default=True, help="In which these bytes are.")
-def train_classifier(
-    output: str, root: str | None, name: str | None, places: tuple[str, ...], labelled: tuple[str, ...], **rest: Any
-) -> None:
+def train_classifier(output: str, root: str | None, name: str | None, places: tuple[str, ...], **rest: Any) -> None:
     """Train a fastText classifier of any labels, for the section `labels`, and measure it on sites held out.
 
     PLACE is source:NAME, domain:NAME or a file of texts. Writes OUTPUT and OUTPUT.json.
@@ -110,10 +118,9 @@ def train_classifier(
         if not (label and mark and where):
             raise UserError(f"--texts: expected LABEL=PLACE, found {place!r}")
         parted.append((label, where))
-    if not (parted or labelled):
+    if not (parted or rest["labelled"]):
         raise UserError("expected --labelled or --texts; found neither")
-    fields = {key: rest.pop(key) for key in ("text_field", "label_field", "url_field", "max_texts")}
-    train(output, root, name, training.Texts(tuple(parted), labelled, **fields), rest)
+    train(output, root, name, parted, rest)
 
 
 @command("train-quality")
@@ -129,17 +136,15 @@ def train_quality(
     name: str | None,
     positives: tuple[str, ...],
     negatives: tuple[str, ...],
-    labelled: tuple[str, ...],
     positive_labels: tuple[str, ...],
     **rest: Any,
 ) -> None:
     """Train a fastText classifier of quality, measure it on held-out texts, write it to OUTPUT and OUTPUT.json."""
-    if not (labelled or (positives and negatives)):
+    if not (rest["labelled"] or (positives and negatives)):
         raise UserError("expected --positives and --negatives, or --labelled; found neither")
     places = [
         *((training.POSITIVE, place) for place in positives),
         *((training.NEGATIVE, place) for place in negatives),
     ]
-    fields = {key: rest.pop(key) for key in ("text_field", "label_field", "url_field", "max_texts")}
-    texts = training.Texts(tuple(places), labelled, **fields, positive_labels=positive_labels)
-    train(output, root, name, texts, {**rest, "pieces": 1, "divide_lone_sites": True})
+    settings = {**rest, "pieces": 1, "divide_lone_sites": True}
+    train(output, root, name, places, settings, positive_labels=positive_labels)

@@ -14,8 +14,8 @@ from pipeline.answers import show as showing
 from pipeline.answers import stats as reporting
 from pipeline.answers.status import status_text
 from pipeline.answers.verify import verify_root
-from pipeline.cli.group import ENGINE, MIXTURE, NAME, ROOT, WORKERS, command, open_root, reading, write_page
-from pipeline.cli.values import POSITIVE, Count, Local, Number
+from pipeline.cli.group import ENGINE, MIXTURE, NAME, QUIET, ROOT, WORKERS, command, open_root, reading, write_page
+from pipeline.cli.values import POSITIVE, Count, Local, Number, names_in
 from pipeline.errors import UserError
 from pipeline.exports import EXPORTS, card, text
 from pipeline.exports import export as handover
@@ -34,7 +34,7 @@ TRAINERS = (*EXPORTS, BLEND, *text.SUFFIXES)
 @ROOT
 @ENGINE
 @WORKERS
-@click.option("--quiet", is_flag=True, help="Say nothing but errors and the result.")
+@QUIET
 @click.option(
     "--sample", "part", help="Run this share of the input, as 1%, and tell what all of it would give and cost."
 )
@@ -201,7 +201,7 @@ def export(
     and arrow write the text of the kept pages, a folder a domain, with manifest and card; FOLDER may be a URI there.
     """
     if trainer in text.SUFFIXES:
-        extra = tuple(part.strip() for part in columns.split(",") if part.strip())
+        extra = tuple(names_in(columns))
         only = (domain,) if domain else ()
         wanted = text.Wanted(trainer, extra, only, selection == "corpus", phase, not as_extracted, licence)
         terminal.show(text.export_text(open_root(root), name, folder, wanted, workers), end="")
@@ -232,8 +232,7 @@ def path(product: str, root: str, name: str | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 def prune(root: str, keep: tuple[str, ...], dry_run: bool) -> None:
     """Remove from ROOT what no mixture needs: files of before an edit. Refused while a run is under way there."""
-    names = [name for part in keep for name in part.split(",") if name]
-    terminal.show(pruning.prune_text(open_root(root), names, dry_run), end="")
+    terminal.show(pruning.prune_text(open_root(root), names_in(*keep), dry_run), end="")
 
 
 @command()

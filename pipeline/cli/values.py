@@ -55,6 +55,11 @@ class Local(click.Path):
         return super().convert(value, param, ctx)
 
 
+def names_in(*entries: str) -> list[str]:
+    """The names in entries that hold one or several each, parted by commas."""
+    return [name.strip() for entry in entries for name in entry.split(",") if name.strip()]
+
+
 def wrong_request(error: click.ClickException) -> str:
     """The mistake in the words of a command, in one line: the command, the option, what was expected."""
     context = getattr(error, "ctx", None)

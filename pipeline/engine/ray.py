@@ -16,9 +16,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.engine import cpu_limit, memory_limit, node_proof, orphans, start_limit
@@ -132,6 +132,16 @@ def few_processes() -> Iterator[None]:
         setattr(node, "Node", before)  # noqa: B010
 
 
+@dataclass
+class Attempt:
+    """A task under way: its index, the memory and GPUs it asked for, and since when it may be hung."""
+
+    index: int
+    memory: int
+    gpus: float
+    since: float
+
+
 class RayExecutor:
     """Executor over a Ray that is already connected."""
 
@@ -146,12 +156,7 @@ class RayExecutor:
         self._limit = workers
         self._say = say
         self._remote = ray.remote(num_cpus=1, max_retries=0)(_run)
-        self._running: dict[Any, int] = {}
-        self._submitted: dict[Any, float] = {}
-        self._memory: dict[Any, int] = {}
-        """Memory that each task under way asked for."""
-        self._gpus: dict[Any, float] = {}
-        """GPUs that tasks under way asked for, of those that did."""
+        self._running: dict[Any, Attempt] = {}
         self._unsent: list[int] = []
         self._size = self._ask_size()
         self._sized = self._largest_at = time.monotonic()
@@ -185,11 +190,7 @@ class RayExecutor:
         options = {"memory": memory, "name": task.label} | ({"num_gpus": task.gpus} if task.gpus else {})
         remote = self._remote.options(**options)
         ref = remote.remote(self._root, task.job, task.args, own_modules.packed(), self._proof, memory)
-        self._running[ref] = index
-        self._memory[ref] = memory
-        if task.gpus:
-            self._gpus[ref] = task.gpus
-        self._submitted[ref] = time.monotonic()
+        self._running[ref] = Attempt(index, memory, task.gpus, time.monotonic())
 
     def _measured(self) -> Size:
         """The size of the cluster, at most `SLOTS_SECONDS` old. The Ray of this machine keeps its size and is asked
@@ -218,7 +219,7 @@ class RayExecutor:
             return too_large
         ready, late = self._ray.wait(list(self._running), num_returns=1, timeout=seconds, fetch_local=False)
         for ref in late:
-            if time.monotonic() - self._submitted[ref] > HUNG_SECONDS:
+            if time.monotonic() - self._running[ref].since > HUNG_SECONDS:
                 self._ray.cancel(ref, force=True)  # comes back as a crash: tried again, then isolated
         return [self._outcome(ref) for ref in ready]
 
@@ -231,58 +232,53 @@ class RayExecutor:
         elif time.monotonic() - self._idle_since > IDLE_SECONDS:
             self._say(f"no node of the cluster has a CPU; tasks that wait for one: {len(self._running)}")
             self._idle_since = time.monotonic()
-            self._submitted = dict.fromkeys(self._submitted, time.monotonic())
-        larger = sum(self._there < memory <= size.memory for memory in self._memory.values())
+            self._may_wait(self._running)
+        larger = sum(self._there < attempt.memory <= size.memory for attempt in self._running.values())
         if size.cpus and larger and self._there != self._said_of:
             self._say(f"tasks that wait {LARGER_SECONDS:.0f} s at most for a node as large as they ask for: {larger}")
             self._said_of = self._there
-        lost = [ref for ref, memory in self._memory.items() if size.cpus and memory > size.memory]
+        lost = [ref for ref, attempt in self._running.items() if size.cpus and attempt.memory > size.memory]
         for ref in lost:
             self._ray.cancel(ref, force=True)
-        taken = [
-            Outcome(self._forget(ref), "node", message="no node is left with the memory it asked for") for ref in lost
-        ]
+        gone = "no node is left with the memory it asked for"
+        taken = [Outcome(self._running.pop(ref).index, "node", message=gone) for ref in lost]
         return [*taken, *self._without_gpus(size)]
 
     def _without_gpus(self, size: Size) -> list[Outcome]:
         """Tasks of a Ray of this machine that ask for more GPUs than it has, which fail; on a cluster, where a node may
         come that has them, it is said that they wait."""
-        waiting = [ref for ref, gpus in self._gpus.items() if size.works and gpus > size.gpus]
+        waiting = [ref for ref, attempt in self._running.items() if size.works and attempt.gpus > size.gpus]
         if not waiting:
             self._gpus_since = time.monotonic() - IDLE_SECONDS
         elif not os.environ.get("RAY_ADDRESS"):
             for ref in waiting:
                 self._ray.cancel(ref, force=True)
-            asks = f"it asks for {self._gpus[waiting[0]]:g} GPU and this machine has {size.gpus:g}"
+            asks = f"it asks for {self._running[waiting[0]].gpus:g} GPU and this machine has {size.gpus:g}"
             hint = "set its `gpus` to what there is, or run where there are more"
-            return [Outcome(self._forget(ref), "error", message=f"{asks}; {hint}") for ref in waiting]
+            return [Outcome(self._running.pop(ref).index, "error", message=f"{asks}; {hint}") for ref in waiting]
         elif time.monotonic() - self._gpus_since >= IDLE_SECONDS:
-            most = max(self._gpus[ref] for ref in waiting)
+            most = max(self._running[ref].gpus for ref in waiting)
             self._say(
                 f"no node of the cluster has the {most:g} GPU that a task asks for; tasks that wait: {len(waiting)}"
             )
             self._gpus_since = time.monotonic()
-            self._submitted |= dict.fromkeys(waiting, time.monotonic())
+            self._may_wait(waiting)
         return []
 
-    def _forget(self, ref: Any) -> int:
-        """Take a task out of those under way; its index."""
-        del self._submitted[ref], self._memory[ref]
-        self._gpus.pop(ref, None)
-        return self._running.pop(ref)
+    def _may_wait(self, refs: Iterable[Any]) -> None:
+        """These tasks wait for a node, and are not hung."""
+        for ref in refs:
+            self._running[ref].since = time.monotonic()
 
     def _start_again(self) -> list[Outcome]:
         """Start the Ray of this machine anew after its raylet died; every task under way counts as lost."""
         self._restarts += 1
         if os.environ.get("RAY_ADDRESS") or self._restarts > MAX_RESTARTS:
             raise RunError("Ray's own processes on this machine died; run the same command again to continue")
-        under_way = [*self._running.values(), *self._unsent]
+        under_way = [*(attempt.index for attempt in self._running.values()), *self._unsent]
         lost = [Outcome(index, "node", message="Ray is started again") for index in under_way]
         self._unsent.clear()
         self._running.clear()
-        self._submitted.clear()
-        self._memory.clear()
-        self._gpus.clear()
         shutdown()
         connect(self._limit)
         self._lost_here = False
@@ -318,8 +314,8 @@ class RayExecutor:
         return None
 
     def _outcome(self, ref: Any) -> Outcome:
-        asked = self._memory[ref]
-        index = self._forget(ref)
+        attempt = self._running.pop(ref)
+        index, asked = attempt.index, attempt.memory
         errors = self._ray.exceptions
         try:
             value, cost, files = self._ray.get(ref)
@@ -344,9 +340,6 @@ class RayExecutor:
         for ref in self._running:
             self._ray.cancel(ref, force=True)
         self._running.clear()
-        self._submitted.clear()
-        self._memory.clear()
-        self._gpus.clear()
 
 
 def _run(

@@ -27,13 +27,6 @@ EXPORTS: dict[str, Callable[..., Export]] = {
 """Name on the command line -> function(shards, folder, **options)."""
 
 __all__ = [
-    "EXPORTS",
-    "Export",
-    "as_shell",
-    "blend",
-    "blend_report",
-    "link",
-    "megatron_flags",
-    "trainer_yields",
+    "EXPORTS", "Export", "as_shell", "blend", "blend_report", "link", "megatron_flags", "trainer_yields",
     "write_blend",
-]
+]  # fmt: skip

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.exports.target import UINT32_MAX, Export, document_cuts, empty_folder, raw, segments, whole_file, written
+from pipeline.exports.target import UINT32_MAX, Export, empty_folder, raw, segments, whole_file, written
 from pipeline.reader import TokenShards
+from stages.kernels.columns.ragged import row_cuts
 
 MAX_BYTES = 1 << 26
 _FORMATS = {2: "no_header_tensor:20", 4: "no_header_tensor:15"}
@@ -32,7 +33,7 @@ def export_litdata(shards: TokenShards, folder: str | Path, max_bytes: int = MAX
     width = shards.dtype.itemsize
     chunks: list[dict[str, Any]] = []
     for _, values, offsets in segments(shards):
-        for start, stop in document_cuts(np.diff(offsets) * width + 4, max_bytes):
+        for start, stop in row_cuts(np.diff(offsets) * width + 4, max_bytes):
             name = f"chunk-0-{len(chunks)}.bin"
             tokens = values[offsets[start] : offsets[stop]]
             ends = (offsets[start : stop + 1] - offsets[start]) * width + 4 * (stop - start + 2)

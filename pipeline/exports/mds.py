@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import UserError
-from pipeline.exports.target import UINT32_MAX, Export, document_cuts, empty_folder, raw, segments, whole_file, written
+from pipeline.exports.target import UINT32_MAX, Export, empty_folder, raw, segments, whole_file, written
 from pipeline.reader import TokenShards
+from stages.kernels.columns.ragged import row_cuts
 
 MAX_BYTES = 1 << 26
 
@@ -92,7 +93,7 @@ def _documents(shards: TokenShards, max_bytes: int) -> Iterator[Piece]:
         # Two size words, doc_id, the byte of the shape and the shape itself.
         sizes = 8 + 16 + 1 + _shape_bytes(counts) + counts * width
         names = shards.doc_ids(segment)
-        for start, stop in document_cuts(sizes, max_bytes):
+        for start, stop in row_cuts(sizes, max_bytes):
             bodies = _document_bodies(values, offsets, names, start, stop)
             yield bodies, sizes[start:stop], int(offsets[stop] - offsets[start])
 
@@ -116,6 +117,6 @@ def _windows(shards: TokenShards, length: int, max_bytes: int) -> Iterator[Piece
     size = length * shards.dtype.itemsize
     for _, values, _ in segments(shards):
         count = len(values) // length
-        for start, stop in document_cuts(np.full(count, size, np.int64), max_bytes):
+        for start, stop in row_cuts(np.full(count, size, np.int64), max_bytes):
             piece = raw(values[start * length : stop * length])
             yield iter([piece]), np.full(stop - start, size, np.int64), (stop - start) * length

@@ -99,15 +99,3 @@ def parts(shards: TokenShards, max_tokens: int) -> list[list[int]]:
         groups[-1].append(segment)
         held += len(values)
     return groups
-
-
-def document_cuts(sizes: npt.NDArray[np.int64], max_bytes: int) -> list[tuple[int, int]]:
-    """Rows [start, stop) of consecutive files whose ``sizes`` sum to at most ``max_bytes`` (a larger row is alone)."""
-    ends = np.cumsum(sizes)
-    cuts, start = [], 0
-    while start < len(sizes):
-        before = int(ends[start - 1]) if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + max_bytes, "right")))
-        cuts.append((start, stop))
-        start = stop
-    return cuts

@@ -265,7 +265,7 @@ def finish(
     made: dict[str, dict[str, Any]],
 ) -> None:
     """The manifest and the card, written last."""
-    about = next(snapshot.product("kept")).address.rpartition("/")[0] + "/about.json"
+    about = next(snapshot.product("kept")).about
     views = snapshot.store.read_json(about)["params"]["views"] if wanted.views else []
     domains: dict[str, dict[str, int]] = {}
     for part, (_, entry) in zip(plan, made.items(), strict=True):

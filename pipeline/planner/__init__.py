@@ -6,19 +6,6 @@ from pipeline.planner.planner import compute_of_gpus, plan, supplies_of
 from pipeline.planner.tables import disk_table, domain_table, law_table, phase_table, render, repeats_table, yield_table
 
 __all__ = [
-    "DEFAULT_LAWS",
-    "LAWS",
-    "Law",
-    "OwnLaw",
-    "compute_of_gpus",
-    "disk_table",
-    "domain_table",
-    "law_table",
-    "phase_table",
-    "plan",
-    "read_law",
-    "render",
-    "repeats_table",
-    "supplies_of",
-    "yield_table",
-]
+    "DEFAULT_LAWS", "LAWS", "Law", "OwnLaw", "compute_of_gpus", "disk_table", "domain_table", "law_table",
+    "phase_table", "plan", "read_law", "render", "repeats_table", "supplies_of", "yield_table",
+]  # fmt: skip

@@ -31,6 +31,8 @@ INTERVAL = (5.0, 95.0)
 RESAMPLES = 400
 LEAST_RUNS = 7
 _STARTS = tuple(product((0.0, 0.7), (3.0, 7.0, 14.0), (3.0, 7.0, 14.0), (0.15, 0.4, 0.8), (0.15, 0.4, 0.8)))
+NAMES = ("E", "A", "B", "alpha", "beta", "R")
+_LOGARITHMS = np.array([True, True, True, False, False, True])
 _LEAST_PART = 0.25
 """Part of E: where its range reaches below, it is not identified."""
 _GAIN = 0.01
@@ -54,12 +56,11 @@ class TrainingRuns:
         """FLOP, 6 N D."""
         return 6 * self.parameters * self.tokens
 
-    def part(self, kept: Array) -> TrainingRuns:
-        """The runs for which ``kept`` (R,) is true."""
-        where = np.flatnonzero(kept)
-        unique = None if self.unique is None else self.unique[where]
-        names = tuple(self.names[r] for r in where)
-        return TrainingRuns(names, self.parameters[where], self.tokens[where], self.losses[where], unique)
+    def part(self, which: Sequence[int] | npt.NDArray[np.bool_] | Array) -> TrainingRuns:
+        """The runs for which a mask (R,) is true, or those of these numbers, in their order."""
+        unique = None if self.unique is None else self.unique[which]
+        names = tuple(np.array(self.names, object)[which].tolist())
+        return TrainingRuns(names, self.parameters[which], self.tokens[which], self.losses[which], unique)
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,12 @@ class FittedLaw:
     def repeats(self) -> bool:
         return len(self.constants) == 6
 
+    @property
+    def named(self) -> dict[str, float]:
+        """The constants by name, themselves and not their logarithms; R where repeats were fitted."""
+        values = np.where(_LOGARITHMS[: len(self.constants)], np.exp(self.constants), self.constants)
+        return dict(zip(NAMES, values.tolist(), strict=False))
+
 
 def fit_law(runs: TrainingRuns, resamples: int = RESAMPLES, seed: int = 0) -> FittedLaw:
     """Fit the law to runs.
@@ -137,7 +144,7 @@ def fit_law(runs: TrainingRuns, resamples: int = RESAMPLES, seed: int = 0) -> Fi
     """
     _check(runs)
     order = sorted(range(len(runs.names)), key=lambda r: (runs.compute[r], runs.parameters[r], runs.losses[r]))
-    runs = _ordered(runs, order)
+    runs = runs.part(order)
     constants, objective, starts = search(runs)
     draws = _draws(len(runs.names), resamples, seed)
     return FittedLaw(
@@ -255,12 +262,6 @@ def _check(runs: TrainingRuns) -> None:
         problems.append(f"every run has the loss {runs.losses[0]:g}")
     if problems:
         raise UserError("; ".join(problems))
-
-
-def _ordered(runs: TrainingRuns, order: Sequence[int]) -> TrainingRuns:
-    unique = None if runs.unique is None else runs.unique[order]
-    names = tuple(runs.names[r] for r in order)
-    return TrainingRuns(names, runs.parameters[order], runs.tokens[order], runs.losses[order], unique)
 
 
 def _draws(runs: int, count: int, seed: int) -> Array:

@@ -28,14 +28,7 @@ from pipeline.planner.laws import (
 )
 from pipeline.planner.own_law import OwnLaw
 
-PEAK_FLOPS = {
-    "a100": 312e12,
-    "h100": 989e12,
-    "h200": 989e12,
-    "b200": 2250e12,
-    "mi300x": 1307e12,
-    "tpu-v5p": 459e12,
-}
+PEAK_FLOPS = {"a100": 312e12, "h100": 989e12, "h200": 989e12, "b200": 2250e12, "mi300x": 1307e12, "tpu-v5p": 459e12}
 """Dense bfloat16 operations per second of one accelerator, from the vendors' data sheets."""
 
 

@@ -22,19 +22,6 @@ from pipeline.reader.shards import TokenShards
 from pipeline.reader.stream import Order, Stream
 
 __all__ = [
-    "IGNORE",
-    "DamagedShard",
-    "Manifest",
-    "Order",
-    "Packed",
-    "PackingPlan",
-    "Permutation",
-    "Stream",
-    "TokenShards",
-    "Windows",
-    "WrongTokenizer",
-    "check_tokenizer",
-    "pack",
-    "position_ids",
-    "read_manifest",
-]
+    "IGNORE", "DamagedShard", "Manifest", "Order", "Packed", "PackingPlan", "Permutation", "Stream", "TokenShards",
+    "Windows", "WrongTokenizer", "check_tokenizer", "pack", "position_ids", "read_manifest",
+]  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 import xxhash
 
 from pipeline.errors import RunError, UserError
+from stages.figures import listed
 from stages.seal import DamagedFile, decode_json
 
 FORMAT = "gristmill-shards"
@@ -124,8 +125,7 @@ def _near(folder: Path) -> str:
     """Folders of shards right below or above one that is none: phases of a mixture, domains, splits."""
     below = sorted(str(path.parent) for path in folder.glob("*/manifest.json"))
     if below:
-        more = f" and {len(below) - 5} more" if len(below) > 5 else ""
-        return f"; there is one in {', '.join(below[:5])}{more}"
+        return f"; there is one in {listed(below)}"
     return f"; {folder.parent} is one" if (folder.parent / "manifest.json").is_file() else ""
 
 

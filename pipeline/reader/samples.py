@@ -145,11 +145,7 @@ class Packed:
     """
 
     def __init__(
-        self,
-        shards: TokenShards,
-        sequence_length: int,
-        plan: PackingPlan | None = None,
-        pad_id: int | None = None,
+        self, shards: TokenShards, sequence_length: int, plan: PackingPlan | None = None, pad_id: int | None = None
     ) -> None:
         self.shards, self.sequence_length = shards, sequence_length
         self.plan = pack(shards, sequence_length) if plan is None else plan

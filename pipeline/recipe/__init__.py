@@ -23,27 +23,8 @@ from stages.tokens import page_ids
 from stages.verify import verify as verify_corpus
 
 __all__ = [
-    "MODEL_SUFFIXES",
-    "Recipe",
-    "compile_lists",
-    "compile_robots",
-    "dump",
-    "duplicates_text",
-    "empty_domains",
-    "exchange_problem",
-    "file_digest",
-    "file_rows",
-    "judged_text",
-    "labels_there",
-    "lacking_domains",
-    "load",
-    "modules_beside",
-    "note_tried",
-    "page_ids",
-    "raw_record",
-    "rules",
-    "survey_addresses",
-    "tokenizer_identity",
-    "train_classifier",
-    "verify_corpus",
-]
+    "MODEL_SUFFIXES", "Recipe", "compile_lists", "compile_robots", "dump", "duplicates_text", "empty_domains",
+    "exchange_problem", "file_digest", "file_rows", "judged_text", "labels_there", "lacking_domains", "load",
+    "modules_beside", "note_tried", "page_ids", "raw_record", "rules", "survey_addresses", "tokenizer_identity",
+    "train_classifier", "verify_corpus",
+]  # fmt: skip

@@ -14,25 +14,9 @@ from stages.mixture.rehydrate import MAX_REPEATS, MIN_FAMILIES, Copies, rehydrat
 from stages.mixture.study import LEAST_CORRELATION, RUNS_A_DOMAIN, Runs, Study, Wishes, study
 
 __all__ = [
-    "LAWS",
-    "LEAST_CORRELATION",
-    "MAX_REPEATS",
-    "MIN_FAMILIES",
-    "RUNS_A_DOMAIN",
-    "Copies",
-    "Law",
-    "Runs",
-    "Study",
-    "Wishes",
-    "caps_of",
-    "fit",
-    "ranks_of",
-    "read_weights",
-    "rehydrate",
-    "tokens_of",
-    "weights_text",
-    "whole_parts",
-]
+    "LAWS", "LEAST_CORRELATION", "MAX_REPEATS", "MIN_FAMILIES", "RUNS_A_DOMAIN", "Copies", "Law", "Runs", "Study",
+    "Wishes", "caps_of", "fit", "ranks_of", "read_weights", "rehydrate", "tokens_of", "weights_text", "whole_parts",
+]  # fmt: skip
 
 
 def fit(runs: Runs, wishes: Wishes, prior: Mapping[str, float], caps: Mapping[str, float]) -> Study:

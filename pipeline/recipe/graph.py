@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, Literal
 
@@ -122,66 +123,50 @@ class Product:
         return self.row == "page"
 
 
+_in_pass = partial(Product, shape="map", inputs=("documents",), together=True)
+"""A map product that the one pass over a split's text makes."""
+
 _EACH = (
     Product("sources", sources, "listing", row="split", per="root"),
-    Product(
+    _in_pass(
         "documents",
         documents,
-        "map",
-        ("sources",),
+        inputs=("sources",),
         params=documents.Params,
-        together=True,
         per_source=True,
         tally="stages.report.tally:documents",
     ),
-    Product(
-        "language",
-        language,
-        "map",
-        ("documents",),
-        params=language.Params,
-        together=True,
-        columns=language.schema,
-        per_source=True,
-        models=(("model",),),
+    _in_pass(
+        "language", language, params=language.Params, columns=language.schema, per_source=True, models=(("model",),)
     ),
-    Product(
+    _in_pass(
         "quality",
         quality,
-        "map",
-        ("documents",),
         params=quality.Params,
-        together=True,
         columns=quality.schema,
         per_source=True,
         models=(("classifiers", "*", "model"), ("benchmarks", "files", "*", "path")),
         files=(("stop_words", "*"), ("bad_words", "*")),
     ),
-    Product(
+    _in_pass(
         "labels",
         labels,
-        "map",
-        ("documents",),
         on=lambda sections: bool(sections["labels"].labellers),
         params=labels.Params,
-        together=True,
         columns=labels.known_schema,
         per_source=True,
         models=(("labellers", "*", "model"), ("labellers", "*", "params", "*")),
     ),
-    Product(
+    _in_pass(
         "own_lines",
         own_lines,
-        "map",
-        ("documents",),
         on=lambda sections: bool((own := sections.get("own_lines")) and own.rules),
-        together=True,
         columns=own_lines.schema,
         missing="give lines.rules",
     ),
-    Product("overlaps", overlaps, "map", ("documents",), on=decontaminated, together=True),
-    Product("token_counts", token_counts, "map", ("documents",), on=token_weighed, together=True),
-    Product("signatures", signatures, "map", ("documents",), on=deduplicated, params=signatures.Params, together=True),
+    _in_pass("overlaps", overlaps, on=decontaminated),
+    _in_pass("token_counts", token_counts, on=token_weighed),
+    _in_pass("signatures", signatures, on=deduplicated, params=signatures.Params),
     Product(
         "lines",
         lines,

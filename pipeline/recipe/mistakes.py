@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pipeline.recipe.yaml_file import Key, YamlFile
+from stages.figures import listed
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -157,8 +158,7 @@ def nearest(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(word, known, 1, 0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    more = f" and {len(known) - MOST_KNOWN} more" if len(known) > MOST_KNOWN else ""
-    return f"; known: {', '.join(sorted(known)[:MOST_KNOWN])}{more}" if known else ""
+    return f"; known: {listed(sorted(known), MOST_KNOWN)}" if known else ""
 
 
 def _fields_at(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:

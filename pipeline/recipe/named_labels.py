@@ -10,6 +10,7 @@ from pipeline.recipe.mistakes import nearest
 from pipeline.recipe.products import Source
 from pipeline.recipe.yaml_file import Key, YamlFile
 from stages import labels
+from stages.figures import listed
 
 SHOWN = 12
 """Labels that a message lists."""
@@ -42,8 +43,7 @@ def check_labels(yaml_file: YamlFile, found: dict[str, Source | None], sections:
             for where, label in _labels_at((*key, name), wanted):
                 there = known[name]
                 if there is not None and label not in there:
-                    listed = ", ".join(there[:SHOWN]) + (f" and {len(there) - SHOWN} more" * (len(there) > SHOWN))
-                    hint = nearest(label, list(there)) or f"; known: {listed}"
+                    hint = nearest(label, list(there)) or f"; known: {listed(there, SHOWN)}"
                     yaml_file.add(where, f"labeller {name!r} has no label {label!r}{hint}")
 
 

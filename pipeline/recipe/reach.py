@@ -95,10 +95,7 @@ def lacking_domains(recipe: Recipe, held: Set[str]) -> set[str]:
 
 
 def empty_domains(
-    recipe: Recipe,
-    lacking: Iterable[str],
-    reports: Iterable[Mapping[str, Any]],
-    labels: Callable[[str], Labels],
+    recipe: Recipe, lacking: Iterable[str], reports: Iterable[Mapping[str, Any]], labels: Callable[[str], Labels]
 ) -> list[str]:
     """The reasons and domains that took the pages of each domain that has none, a sentence each.
 

@@ -48,11 +48,7 @@ def _signed(recipe: Recipe) -> list[dict[str, Any]]:
     return [recipe.fingerprint("signatures", source).about() for source in sorted(recipe.sources)]
 
 
-def find_families(
-    recipe: Recipe,
-    steps: Steps,
-    measured: dict[str, Product],
-) -> Families | None:
+def find_families(recipe: Recipe, steps: Steps, measured: dict[str, Product]) -> Families | None:
     """The product `families`, where pages are deduplicated."""
     fingerprint = recipe.families()
     if fingerprint is None:
@@ -187,11 +183,7 @@ def ranked_clusters(
     return product
 
 
-def plan_kept(
-    recipe: Recipe,
-    steps: Steps,
-    why: str,
-) -> None:
+def plan_kept(recipe: Recipe, steps: Steps, why: str) -> None:
     """Plan a step for `kept`, which what comes next is for."""
     if steps.dry:
         fingerprints = partial(recipe.fingerprint, "kept")

@@ -18,29 +18,28 @@ def url_files(recipe: Recipe, store: Store, say: Callable[[str], None], dry: boo
     Raises:
         UserError: a list changed or went away since the mixture file was read.
     """
-    places = {name: place for name in recipe.sources if (place := recipe.url_lists(name))}
-    for source, place in places.items():
-        if dry or store.whole(place):
-            continue
-        try:
-            for warning in compile_lists(recipe.sources[source].sections["kept"], store, place):
-                say(f"kept.urls: {warning}")
-        except (ValueError, OSError) as error:
-            raise UserError(f"{recipe.path}: kept.urls: {error}") from error
-    return places
+    return _compiled(recipe, store, say, dry, (recipe.url_lists, compile_lists, "urls", "urls"))
 
 
 def robots_tables(recipe: Recipe, store: Store, say: Callable[[str], None], dry: bool) -> dict[str, str]:
     """Addresses of the compiled robots.txt files of each source that has any; as `url_files`."""
-    places = {name: place for name in recipe.sources if (place := recipe.robots_table(name))}
+    return _compiled(recipe, store, say, dry, (recipe.robots_table, compile_robots, "robots", "robots.files"))
+
+
+def _compiled(
+    recipe: Recipe, store: Store, say: Callable[[str], None], dry: bool, kind: tuple[Callable[..., Any], Any, str, str]
+) -> dict[str, str]:
+    """``kind``: the address of what a source has of it, what compiles it, and its keys in remarks and in errors."""
+    place_of, compile_into, remarked, files = kind
+    places = {name: place for name in recipe.sources if (place := place_of(name))}
     for source, place in places.items():
         if dry or store.whole(place):
             continue
         try:
-            for remark in compile_robots(recipe.sources[source].sections["kept"], store, place):
-                say(f"kept.robots: {remark}")
+            for remark in compile_into(recipe.sources[source].sections["kept"], store, place):
+                say(f"kept.{remarked}: {remark}")
         except (ValueError, OSError) as error:
-            raise UserError(f"{recipe.path}: kept.robots.files: {error}") from error
+            raise UserError(f"{recipe.path}: kept.{files}: {error}") from error
     return places
 
 

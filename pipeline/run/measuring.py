@@ -154,11 +154,7 @@ def tidy_pieces(recipe: Recipe, steps: Steps, documents: Product) -> None:
 
 
 def measure_task(
-    recipe: Recipe,
-    index: int,
-    split: Split,
-    products: dict[str, Product],
-    params: Callable[[str, str], dict[str, Any]],
+    recipe: Recipe, index: int, split: Split, products: dict[str, Product], params: Callable[[str, str], dict[str, Any]]
 ) -> Task:
     """``params``: those of a product for a source."""
     args = {

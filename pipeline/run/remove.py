@@ -11,6 +11,7 @@ from pipeline.run import driver, takedown
 from pipeline.store.key_index import KeyIndex
 from pipeline.store.lock import RootLock
 from pipeline.store.storage import Store
+from stages.figures import listed
 
 SHOWN = 10
 
@@ -50,8 +51,7 @@ def remove(listing: str, mixture: str, store: Store, copies: bool, engine: str, 
     if receipt.get("derived"):
         lines.insert(2, f"{len(receipt['derived'])} of them are what transforms made of the others")
     if missing:
-        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-        lines.append(f"no page of mixture {name}: {', '.join(missing[:SHOWN])}{more}")
+        lines.append(f"no page of mixture {name}: {listed(missing, SHOWN)}")
     if receipt["superseded"]:
         lines.append(
             f"not searched, so they may hold some: {len(receipt['superseded'])} folders of shards of other runs and"

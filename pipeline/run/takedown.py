@@ -212,7 +212,7 @@ def objections(snapshot: Snapshot, removed: dict[int, list[str]]) -> list[dict[s
         place = kept.report.get("robots") if kept else None
         if kept is None or documents is None or not place:
             continue
-        params = store.read_json(f"{kept.address.rpartition('/')[0]}/about.json")["params"]
+        params = store.read_json(kept.about)["params"]
         wanted = pa.array([bytes.fromhex(doc_id) for doc_id in doc_ids], pa.binary(16))
         table = store.read_table(documents.address, ["doc_id", "url"])
         for row in table.filter(pc.is_in(table.column("doc_id"), wanted)).to_pylist():

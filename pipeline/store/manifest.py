@@ -27,18 +27,9 @@ from stages.seal import DamagedFile
 CHUNK = 1 << 13
 """Compressed bytes at a time: reports are so alike that a hundred times as many may come of them."""
 FACTS = (
-    "rows",
-    "kept",
-    "records",
-    "raw_bytes",
-    "text_bytes",
-    "num_quarantined",
-    "reasons",
-    "digest",
-    "selection_digest",
-    "kept_rows",
-    "domain_digests",
-)
+    "rows", "kept", "records", "raw_bytes", "text_bytes", "num_quarantined", "reasons", "digest", "selection_digest",
+    "kept_rows", "domain_digests",
+)  # fmt: skip
 """Parts of a report that later steps use; the rest stays in the manifest."""
 
 
@@ -49,6 +40,11 @@ class Entry:
     address: str
     checksum: Checksum
     raw: bytes
+
+    @property
+    def about(self) -> str:
+        """Address of ``about.json`` in its folder, which names what decided it."""
+        return f"{self.address.rpartition('/')[0]}/about.json"
 
     @cached_property
     def report(self) -> dict[str, Any]:

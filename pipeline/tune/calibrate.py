@@ -69,10 +69,7 @@ def of_languages(pages: pa.Table, recipe: recipes.Recipe, reference: str) -> pa.
 
 
 def sample(
-    snapshot: snapshots.Snapshot,
-    wanted: Wanted,
-    rules: tuple[str, ...],
-    on: Mapping[str, tuple[str, ...]],
+    snapshot: snapshots.Snapshot, wanted: Wanted, rules: tuple[str, ...], on: Mapping[str, tuple[str, ...]]
 ) -> pa.Table:
     """About ``wanted.pages`` pages: the columns that rules look at, and ``file`` and ``row`` of `documents`.
 

@@ -32,14 +32,12 @@ from pipeline.recipe.fitting import (
     whole_parts,
 )
 from pipeline.store.storage import Store
-from pipeline.tune.fit_page import page
+from pipeline.tune.fit_page import law_rows, metric_rows, page, worst_rows
 from pipeline.tune.output import copy_modules, write_whole
 from pipeline.tune.proxy_runs import Mixtures, ProxyRuns, read_runs
 from pipeline.tune.swarm import check_same, counted, rewritten
 from pipeline.tune.units import Units
-
-SHOWN = 5
-"""Domains that a message lists."""
+from stages.figures import listed
 
 
 @dataclass(frozen=True)
@@ -142,9 +140,8 @@ def _supply(found: ProxyRuns, store: Store | None, request: Request, out: str) -
     domains = solved.mixture.domains
     differing = sorted({*_trained_on(found)} ^ {domain.name for domain in domains})
     if differing:
-        more = f" and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
-        listed = f"{', '.join(differing[:SHOWN])}{more}"
-        raise UserError(f"{found.mixtures.path}: runs and {path} have other domains; they differ in {listed}")
+        names = listed(differing)
+        raise UserError(f"{found.mixtures.path}: runs and {path} have other domains; they differ in {names}")
     tokenizer = str(solved.tokenizer["sha256"])
     if found.tokenizer not in (None, tokenizer):
         raise UserError(
@@ -191,11 +188,7 @@ def _check_meanings(found: ProxyRuns, recipe: recipes.Recipe, store: Store) -> N
 
 
 def _prior(
-    found: ProxyRuns,
-    request: Request,
-    available: Mapping[str, int],
-    of_mixture: Mapping[str, float],
-    store: Store,
+    found: ProxyRuns, request: Request, available: Mapping[str, int], of_mixture: Mapping[str, float], store: Store
 ) -> dict[str, float]:
     """Shares to pull the proposal to: those the swarm was drawn around, unless others are named."""
     origin = found.mixtures.origin or {"prior": "natural"}
@@ -283,28 +276,9 @@ def _unseen_table(study: Study, request: Request) -> Table | None:
 
 def tables(study: Study, budget: int | None, available: Mapping[str, int] | None) -> list[Table]:
     """The findings for a terminal: laws, metrics, domains, the runs predicted worst."""
-    metrics = study.runs.metrics
-    laws = tuple(
-        (
-            trial.law + (" *" if trial.law == study.law else ""),
-            f"{trial.objective:.3f}",
-            f"{sum(trial.correlations) / len(metrics):.3f}",
-            f"{sum(trial.errors) / len(metrics):.4g}",
-        )
-        for trial in study.trials
-    )
-    fitted = tuple(
-        (
-            name,
-            f"{study.trial.correlations[k]:.3f}",
-            f"{study.trial.errors[k]:.4g}",
-            f"{study.losses_of_prior[k]:.4f}",
-            f"{study.losses_of_proposed[k]:.4f}",
-            f"{study.losses_of_proposed[k] - study.losses_of_prior[k]:+.4f}",
-        )
-        for k, name in enumerate(metrics)
-    )
-    worst = tuple((name, f"{guess:.4f}", f"{real:.4f}", f"{guess - real:+.4f}") for name, guess, real in study.worst)
+    laws = tuple((law + " *" * (law == study.law), *figures) for law, *figures in law_rows(study))
+    fitted = tuple((name, *fit, *losses) for name, losses, fit in metric_rows(study))
+    worst = tuple(worst_rows(study))
     runs = f"{len(study.runs.names)} runs, {len(study.runs.domains)} domains"
     return [
         Table(f"laws on runs they were not fitted to ({runs})", ("law", "objective", "rank", "error"), laws),

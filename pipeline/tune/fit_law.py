@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from pipeline.planner.fitting import DELTA, RESAMPLES, FittedLaw, Prediction, TrainingRuns, fit_law, predictions
 from pipeline.planner.own_law import law_text
 from pipeline.planner.tables import Table, amount, render
-from pipeline.tune.fit_law_page import digits, page
+from pipeline.tune.fit_law_page import digits, page, prediction_cells
 from pipeline.tune.output import write_whole
 from pipeline.tune.run_tables import KEYS, RunTable, read_table, run_names
 
@@ -183,15 +183,12 @@ def tables(law: FittedLaw, foreseen: tuple[Prediction, ...]) -> list[Table]:
 def _constants(law: FittedLaw) -> Table:
     values = law.resamples.copy()
     values[:, :3] = np.exp(np.minimum(values[:, :3], 700))
-    own = [*np.exp(law.constants[:3]), *law.constants[3:5]]
-    names = ["E", "A", "B", "alpha", "beta"]
     if law.repeats:
         values[:, 5] = np.exp(np.minimum(values[:, 5], 700))
-        own.append(exp(law.constants[5]))
-        names.append("R")
     low, high = np.percentile(values, (5, 95), axis=0)
     intervals = [f"{digits(least, 4)} to {digits(most, 4)}" for least, most in zip(low, high, strict=True)]
-    rows = tuple((name, digits(own[k], 5), intervals[k]) for k, name in enumerate(names))
+    own = law.named.items()
+    rows = tuple((name, digits(value, 5), shown) for (name, value), shown in zip(own, intervals, strict=True))
     notes = (
         f"{len(law.runs.names)} runs, Huber's loss on log loss with delta {DELTA:g}: {law.objective:.4e}, best of"
         f" {law.starts} starts",
@@ -202,16 +199,5 @@ def _constants(law: FittedLaw) -> Table:
 
 
 def _predictions(title: str, foreseen: tuple[Prediction, ...]) -> Table:
-    rows = tuple(
-        (
-            one.name,
-            amount(one.parameters),
-            amount(one.tokens),
-            f"{one.loss:.4f}",
-            f"{one.low:.4f} to {one.high:.4f}",
-            "-" if one.found is None else f"{one.found:.4f}",
-            "-" if one.found is None else f"{100 * (one.loss / one.found - 1):+.2f}%",
-        )
-        for one in foreseen
-    )
+    rows = tuple(prediction_cells(one, " to ", "-") for one in foreseen)
     return Table(title, ("run", "N", "D", "loss", "interval", "found", "off"), rows)

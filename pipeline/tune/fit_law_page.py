@@ -71,16 +71,12 @@ class Frame:
 def page(law: FittedLaw, name: str, foreseen: Sequence[Prediction], notes: Sequence[str]) -> str:
     """The whole page; the same bytes for the same law."""
     made = environment()
-    own = [*np.exp(law.constants[:3]).tolist(), *law.constants[3:5].tolist()]
-    names = ["E", "A", "B", "alpha", "beta"]
-    if law.repeats:
-        own, names = [*own, exp(law.constants[5])], [*names, "R"]
     return made.get_template("fit_law.html.j2").render(
         style=style(made),
         name=name,
         facts=[
             ("runs", len(law.runs.names)),
-            *((key, digits(value, 4)) for key, value in zip(names, own, strict=True)),
+            *((key, digits(value, 4)) for key, value in law.named.items()),
         ],
         notes=notes,
         width=WIDTH,
@@ -91,7 +87,7 @@ def page(law: FittedLaw, name: str, foreseen: Sequence[Prediction], notes: Seque
         residuals=residuals(law),
         profile=profile(law),
         tables=[
-            {"title": title, "rows": [prediction_row(one) for one in some]}
+            {"title": title, "rows": [{"cells": prediction_cells(one, "–", "–")} for one in some]}
             for title, some in (
                 ("Predictions", foreseen),
                 ("The largest runs, predicted by a fit to the others", law.held_out),
@@ -102,19 +98,12 @@ def page(law: FittedLaw, name: str, foreseen: Sequence[Prediction], notes: Seque
     )
 
 
-def prediction_row(one: Prediction) -> dict[str, Any]:
-    off = "–" if one.found is None else f"{100 * (one.loss / one.found - 1):+.2f}%"
-    return {
-        "cells": (
-            one.name,
-            amount(one.parameters),
-            amount(one.tokens),
-            f"{one.loss:.4f}",
-            f"{one.low:.4f}–{one.high:.4f}",
-            "–" if one.found is None else f"{one.found:.4f}",
-            off,
-        )
-    }
+def prediction_cells(one: Prediction, to: str, none: str) -> tuple[str, ...]:
+    """Run, N, D, loss, interval with ``to`` between its ends, loss found and how far off; ``none``: not known."""
+    off = none if one.found is None else f"{100 * (one.loss / one.found - 1):+.2f}%"
+    found = none if one.found is None else f"{one.found:.4f}"
+    interval = f"{one.low:.4f}{to}{one.high:.4f}"
+    return one.name, amount(one.parameters), amount(one.tokens), f"{one.loss:.4f}", interval, found, off
 
 
 def curves(law: FittedLaw) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from pipeline.recipe.fitting import Study
 
 _DOMAINS_SHOWN = 24
 """Columns of the table of effects."""
+_METRICS = "As the law predicts them. Rank correlation and error are those of runs the law was not fitted to."
+_LAWS = "Five folds; the law in bold proposes. Rank correlation of the objective, and mean over the metrics."
+_WORST = "Of the objective, by a fit to the other runs: look at these first when something seems wrong."
 
 
 def environment() -> jinja2.Environment:
@@ -31,6 +34,7 @@ def page(study: Study, budget: int | None, available: Mapping[str, int] | None, 
     """The whole page; the same bytes for the same study."""
     made = environment()
     shown = _effects(study)
+    metrics = [(name, *losses, *fit) for name, losses, fit in metric_rows(study)]
     return made.get_template("fit.html.j2").render(
         style=style(made),
         runs=len(study.runs.names),
@@ -44,7 +48,13 @@ def page(study: Study, budget: int | None, available: Mapping[str, int] | None, 
         ],
         notes=notes,
         domains=_domains(study, budget, available),
-        tables=[_metrics(study), _laws(study), _worst(study)],
+        tables=[
+            _table(
+                "Metrics", _METRICS, ("metric", "prior", "proposed", "change", "rank correlation", "error"), metrics
+            ),
+            _table("Laws", _LAWS, ("law", "objective", "metrics", "error"), law_rows(study), chosen=0),
+            _table("Runs predicted worst", _WORST, ("run", "predicted", "found", "difference"), worst_rows(study)),
+        ],
         effects=shown,
         hidden=len(study.runs.domains) - len(shown["columns"]),
     )
@@ -88,40 +98,31 @@ def _table(title: str, about: str, columns: Sequence[str], rows: Sequence[Sequen
     return {"title": title, "about": about, "columns": columns, "rows": cells}
 
 
-def _metrics(study: Study) -> Any:
-    rows = [
+def metric_rows(study: Study) -> list[tuple[str, tuple[str, str, str], tuple[str, str]]]:
+    """Of each metric its name, (loss of the prior, of the proposal, change), (rank correlation, error)."""
+    before, after, trial = study.losses_of_prior, study.losses_of_proposed, study.trial
+    return [
         (
             name,
-            f"{study.losses_of_prior[k]:.4f}",
-            f"{study.losses_of_proposed[k]:.4f}",
-            f"{study.losses_of_proposed[k] - study.losses_of_prior[k]:+.4f}",
-            f"{study.trial.correlations[k]:.3f}",
-            f"{study.trial.errors[k]:.4g}",
+            (f"{before[k]:.4f}", f"{after[k]:.4f}", f"{after[k] - before[k]:+.4f}"),
+            (f"{trial.correlations[k]:.3f}", f"{trial.errors[k]:.4g}"),
         )
         for k, name in enumerate(study.runs.metrics)
     ]
-    about = "As the law predicts them. Rank correlation and error are those of runs the law was not fitted to."
-    return _table("Metrics", about, ("metric", "prior", "proposed", "change", "rank correlation", "error"), rows)
 
 
-def _laws(study: Study) -> Any:
+def law_rows(study: Study) -> list[tuple[str, ...]]:
+    """Laws, that of the proposal first: rank correlation of the objective, mean of those and of errors of metrics."""
     count = len(study.runs.metrics)
-    rows = [
+    return [
         (t.law, f"{t.objective:.3f}", f"{sum(t.correlations) / count:.3f}", f"{sum(t.errors) / count:.4g}")
         for t in study.trials
     ]
-    about = "Five folds; the law in bold proposes. Rank correlation of the objective, and mean over the metrics."
-    return _table("Laws", about, ("law", "objective", "metrics", "error"), rows, chosen=0)
 
 
-def _worst(study: Study) -> Any:
-    rows = [(name, f"{guess:.4f}", f"{real:.4f}", f"{guess - real:+.4f}") for name, guess, real in study.worst]
-    return _table(
-        "Runs predicted worst",
-        "Of the objective, by a fit to the other runs: look at these first when something seems wrong.",
-        ("run", "predicted", "found", "difference"),
-        rows,
-    )
+def worst_rows(study: Study) -> list[tuple[str, ...]]:
+    """Runs predicted worst: the objective as predicted, as found, and the difference."""
+    return [(name, f"{guess:.4f}", f"{real:.4f}", f"{guess - real:+.4f}") for name, guess, real in study.worst]
 
 
 def _effects(study: Study) -> dict[str, Any]:

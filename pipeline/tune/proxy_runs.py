@@ -17,9 +17,10 @@ import yaml
 
 from pipeline.errors import UserError
 from pipeline.recipe.fitting import RUNS_A_DOMAIN, Runs
-from pipeline.tune.run_tables import KEYS, RunTable, key_of, listed, read_table, run_names
+from pipeline.tune.run_tables import KEYS, RunTable, key_of, read_table, run_names
 from pipeline.tune.swarm import origin_of
 from pipeline.tune.units import Units
+from stages.figures import listed
 
 _DIFFERENT = 2e-3
 """Difference allowed between a share in a table of results and the mixture's: those tables round."""

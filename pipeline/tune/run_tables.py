@@ -10,7 +10,6 @@ import csv
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from pipeline.errors import UserError
 
 KEYS = ("run", "name", "file", "mixture", "index")
 """Columns that may name a run, the first found first."""
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -126,12 +124,6 @@ def key_of(table: RunTable, other: RunTable | None = None) -> str:
         both = f" and in {other.path}" if other else ""
         raise UserError(f"{table.path}: no column names the runs; expected one of {', '.join(KEYS)} in it{both}")
     return found[0]
-
-
-def listed(names: Sequence[str]) -> str:
-    """Some of the names, and how many more."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _name(value: Any) -> str:

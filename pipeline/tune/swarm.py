@@ -16,25 +16,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipeline import recipe as recipes
-from pipeline.engine.scheduler import Executor, Scheduler
 from pipeline.errors import UserError
-from pipeline.progress import Reporter
 from pipeline.recipe import graph, mixing
 from pipeline.recipe.fitting import RUNS_A_DOMAIN
-from pipeline.run.run import Run
+from pipeline.run.driver import dry_run
 from pipeline.run.writing import Solved
-from pipeline.store.costs import Costs
 from pipeline.store.storage import Store
 from pipeline.tune.output import copy_modules
 from pipeline.tune.units import Units
-from stages.contract import Task
 
 _ORIGIN = "# swarm: "
 _MILLION = 10**6
@@ -171,12 +167,7 @@ def counted(recipe: recipes.Recipe, store: Store) -> Solved:
     Raises:
         UserError: when the root does not hold the tokens yet.
     """
-
-    def no_engine(tasks: Collection[Task]) -> Executor:
-        raise AssertionError("a plan runs no task")
-
-    reporter = Reporter(quiet=True)
-    job = Run(recipe, store, Scheduler(no_engine, reporter.say), reporter, Costs(store, graph.PAGED), dry=True)
+    job = dry_run(recipe, store)
     job.plan()
     if job.solved is None:
         raise UserError(f"the tokens of {recipe.name} are not counted yet: run it once first")

@@ -29,6 +29,7 @@ from pipeline import recipe as recipes
 from pipeline.errors import UserError, one_line
 from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
+from stages.figures import listed
 
 PREFIXES = ("source:", "domain:")
 POSITIVE, NEGATIVE = "positive", "negative"
@@ -197,9 +198,8 @@ def check_positive(texts: Texts, labels: set[str]) -> None:
         positive_places = any(label == POSITIVE for label, _ in texts.places)
         missing = missing if len(missing) == len(wanted) and not positive_places else []
     if missing:
-        shown, more = sorted(labels)[:MATRIX_LABELS], len(labels) - MATRIX_LABELS
-        listed = ", ".join(shown) + (f" and {more} more" if more > 0 else "")
-        raise UserError(f"--positive-label: no row has the label {' or '.join(missing)}; the labels are {listed}")
+        there = listed(sorted(labels), MATRIX_LABELS)
+        raise UserError(f"--positive-label: no row has the label {' or '.join(missing)}; the labels are {there}")
 
 
 def fields(path: str, names: tuple[str, ...], url_field: str) -> Iterator[tuple[str, ...]]:

@@ -96,8 +96,7 @@ def train_on(job: Run, documents: Product, kept: Product, training: Training) ->
     args: dict[str, Any] = {"splits": splits, "shares": shares, "output": address, "params": params}
     memory = (1 << 29) + MEMORY_PER_BYTE * size
     job.made.make(
-        "tokenizer",
-        [Task("stages.tokenizers.train:train_tokenizer", args, (address,), training.kind, size, memory)],
+        "tokenizer", [Task("stages.tokenizers.train:train_tokenizer", args, (address,), training.kind, size, memory)]
     )
     return address
 

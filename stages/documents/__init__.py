@@ -17,6 +17,7 @@ Price: reading about 300 MB/s of payload and core, plus the extractor. Memory: a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -114,25 +115,6 @@ def identity(params: Params) -> dict[str, Any]:
     )
 
 
-def read(
-    split: Split,
-    params: Params,
-    *,
-    skip: frozenset[int] = frozenset(),
-    window: tuple[int, int] | None = None,
-    max_rows: int = MAX_ROWS,
-    step: Callable[[int], None] | None = None,
-) -> Reader:
-    """Read a split; iterate the result once, then take its ``report``.
-
-    ``skip``: positions of records to quarantine unread, because they killed a process before. ``window``: read only the
-    pages numbered [first, last) in the order of `positions`; the others are passed over and not counted. ``max_rows``:
-    rows of a batch. ``step``: called before each piece of work of a bounded size, with the number of the page taken
-    up last: before a page is looked at, and before a few of them are extracted.
-    """
-    return Reader(split, params, skip, window, max_rows, step)
-
-
 def positions(split: Split, params: Params) -> list[int]:
     """Positions of the split's candidate pages, in order: what `read` would hand to the extractor. Extracts nothing.
 
@@ -141,26 +123,30 @@ def positions(split: Split, params: Params) -> list[int]:
     return [page.position for page in pages_of_split(split, params, Account(split.file))]
 
 
+@dataclass
 class Reader:
-    """Batches of one split, then the account of what made no row (`contract.DocumentReader`)."""
+    """Batches of one split: iterate it once, then take the account of what made no row (`contract.DocumentReader`).
 
-    def __init__(
-        self,
-        split: Split,
-        params: Params,
-        skip: frozenset[int] = frozenset(),
-        window: tuple[int, int] | None = None,
-        max_rows: int = MAX_ROWS,
-        step: Callable[[int], None] | None = None,
-    ) -> None:
-        self.split = split
-        self.params = params
-        self.skip = skip
-        self.window = window
-        self.max_rows = max_rows
-        self.step = step
+    Attributes:
+        skip: positions of records to quarantine unread, because they killed a process before.
+        window: read only the pages numbered [first, last) in the order of `positions`; the others are passed over and
+            not counted.
+        max_rows: rows of a batch.
+        step: called before each piece of work of a bounded size, with the number of the page taken up last: before a
+            page is looked at, and before a few of them are extracted.
+    """
+
+    split: Split
+    params: Params
+    _: KW_ONLY
+    skip: frozenset[int] = frozenset()
+    window: tuple[int, int] | None = None
+    max_rows: int = MAX_ROWS
+    step: Callable[[int], None] | None = None
+
+    def __post_init__(self) -> None:
         self.number = 0
-        self.account = Account(split.file)
+        self.account = Account(self.split.file)
         self._finished = False
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
@@ -202,3 +188,6 @@ class Reader:
         if not self._finished:
             raise RuntimeError(f"{self.split.file}: the report is there when all batches have been read")
         return self.account.report()
+
+
+read = Reader

@@ -49,11 +49,7 @@ def batches(
 
 
 def _of_file(
-    file: Any,
-    opened: Any,
-    wanted: Wanted,
-    damage: Damage,
-    chosen: range | None,
+    file: Any, opened: Any, wanted: Wanted, damage: Damage, chosen: range | None
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     reader = _reader(file, wanted(opened.schema.names))
     chosen = range(opened.num_record_batches) if chosen is None else chosen

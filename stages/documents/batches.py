@@ -20,6 +20,7 @@ from stages.documents.characters import cleaned
 from stages.documents.extraction import Extract
 from stages.documents.page import Page, describe
 from stages.documents.visual_order import in_reading_order
+from stages.kernels.columns.ragged import offsets_of
 from stages.kernels.html.byte_scan import start_tags
 from stages.kernels.html.depth import depth
 from stages.schemas import DOCUMENTS
@@ -173,8 +174,7 @@ def doc_id(source: str, file: str, offset: int) -> bytes:
 
 def binary_column(values: list[bytes]) -> pa.LargeBinaryArray:
     """The values as one column: twice as fast as ``pa.array``, which grows its buffer as it goes."""
-    offsets = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=offsets[1:])
+    offsets = offsets_of(np.fromiter(map(len, values), np.int64, len(values)))
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(values))]
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(values), buffers)
 

@@ -47,15 +47,8 @@ OLE = b"\xd0\xcf\x11\xe0"
 DRM = "META-INF/encryption.xml"
 _EPUB_MARK = b"mimetypeapplication/epub+zip"
 _ERRORS: Any = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    ValueError,
-    KeyError,
-    OSError,
-    RuntimeError,
-)
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, KeyError, OSError, RuntimeError,
+)  # fmt: skip
 
 
 def identity() -> dict[str, Any]:

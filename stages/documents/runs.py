@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.documents.members import Chunk, Pieces, Run
+from stages.kernels.columns.ragged import offsets_of
 from stages.kernels.warc.record_heads import HEAD, KIND, Frames, frame
 
 
@@ -93,8 +94,7 @@ def framed(run: Run) -> Framed:
     """The members of a run with their frames; `breaks` says which of them are none."""
     members = run.members
     sizes = np.fromiter(map(len, members), np.int64, len(members))
-    offsets = np.zeros(len(members) + 1, np.int64)
-    np.cumsum(np.minimum(sizes, HEAD), out=offsets[1:])
+    offsets = offsets_of(np.minimum(sizes, HEAD))
     heads = b"".join([member[:HEAD] for member in members])
     tails = b"".join([member[-4:].rjust(4) for member in members])
     return Framed(members, run.places, heads, frame(heads, offsets, sizes, tails))

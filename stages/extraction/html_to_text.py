@@ -159,9 +159,7 @@ def _from_state(
 
 
 def main_text(
-    pages: pa.Array | tuple[Bytes, Offsets],
-    params: ExtractionParams | None = None,
-    is_utf8: bool = False,
+    pages: pa.Array | tuple[Bytes, Offsets], params: ExtractionParams | None = None, is_utf8: bool = False
 ) -> pa.LargeStringArray:
     """Main text of each page, ``""`` where there is none. With ``is_utf8`` the caller vouches for a column without nulls."""
     return _extract(pages, params or ExtractionParams(), load_model(), is_utf8=is_utf8)

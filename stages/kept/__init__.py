@@ -27,48 +27,21 @@ from typing import Any
 
 from stages.contract import Store
 from stages.kept.active import active_rules, idle_thresholds, rule_of, threshold_hint, without_columns
-from stages.kept.decide import (
-    BY_LANGUAGE,
-    Edges,
-    domains_of,
-    prepare,
-    quality_columns,
-    rule_values,
-)
+from stages.kept.decide import BY_LANGUAGE, Edges, domains_of, prepare, quality_columns, rule_values
 from stages.kept.eligible import eligibility, eligible_domain, find_eligible
 from stages.kept.explain import page_rules
-from stages.kept.inputs import read_pages
+from stages.kept.inputs import decide_split
 from stages.kept.params import ORDER, PUBLISHED, Domain, Override, Params, span_columns, without_conditions
 from stages.kept.report import account
 from stages.kept.takedown import TAKEN_DOWN, taken_down
 from stages.reports import KeptReport
-from stages.rules import robots_files, url_lists
+from stages.rules import url_lists
 
 __all__ = [
-    "BY_LANGUAGE",
-    "ORDER",
-    "PUBLISHED",
-    "VERSION",
-    "Domain",
-    "Override",
-    "Params",
-    "account",
-    "active_rules",
-    "deciding",
-    "eligibility",
-    "eligible_domain",
-    "find_eligible",
-    "idle_thresholds",
-    "keep",
-    "page_rules",
-    "prepare",
-    "quality_columns",
-    "rule_of",
-    "rule_values",
-    "threshold_hint",
-    "without_columns",
-    "without_conditions",
-]
+    "BY_LANGUAGE", "ORDER", "PUBLISHED", "VERSION", "Domain", "Override", "Params", "account", "active_rules",
+    "deciding", "eligibility", "eligible_domain", "find_eligible", "idle_thresholds", "keep", "page_rules", "prepare",
+    "quality_columns", "rule_of", "rule_values", "threshold_hint", "without_columns", "without_conditions",
+]  # fmt: skip
 
 VERSION = 11
 ELIGIBLE_VERSION = 4
@@ -104,10 +77,7 @@ def keep(
     domains name (`stages.kept.buckets`), or the address of them.
     """
     settings, chosen = Params(**params), [Domain(**domain) for domain in domains]
-    lists = url_lists.load(store, urls) if urls else None
-    edges = store.read_json(edges) if isinstance(edges, str) else edges
-    pages = read_pages(store, files, settings, chosen, urls=bool(lists))
-    kept = prepare(settings, chosen, lists, edges, robots_files.load(store, robots) if robots else None)(pages)
+    pages, kept, edges = decide_split(store, files, settings, chosen, urls, robots, edges)
     rules = active_rules(settings)
     if remove:
         doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id")

@@ -26,10 +26,9 @@ import xxhash
 
 from stages import schemas
 from stages.contract import Store
-from stages.kept.decide import NEAR_DUPLICATE, Edges, first_domain, prepare, thresholds_of
-from stages.kept.inputs import read_pages
+from stages.kept.decide import NEAR_DUPLICATE, Edges, first_domain, thresholds_of
+from stages.kept.inputs import decide_split
 from stages.kept.params import DUPLICATES, LIMITS, Domain, Params, Setting
-from stages.rules import robots_files, url_lists
 
 LATER = frozenset({*schemas.CLUSTERS.names, schemas.CLUSTER_COPIES.name})
 """Columns that are not known yet."""
@@ -81,11 +80,8 @@ def find_eligible(
     if domains is None:
         free = tuple(override for override in settings.overrides if override.domains is None)
         settings = settings.model_copy(update={"overrides": free})
-    lists = url_lists.load(store, urls) if urls else None
-    edges = store.read_json(edges) if isinstance(edges, str) else edges
-    pages = read_pages(store, files, settings, chosen, urls=bool(lists))
-    robots_rules = robots_files.load(store, robots) if robots else None
-    passes = prepare(settings, chosen, lists, edges, robots_rules)(pages).column("keep").combine_chunks()
+    pages, kept, edges = decide_split(store, files, settings, chosen, urls, robots, edges)
+    passes = kept.column("keep").combine_chunks()
     if remove:
         names = pa.array([bytes.fromhex(doc_id) for doc_id in remove], schemas.DOC_ID)
         doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id").combine_chunks()

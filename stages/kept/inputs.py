@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.contract import Store
-from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, quality_columns
+from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, Edges, prepare, quality_columns
 from stages.kept.params import Domain, Params, right_rules
-from stages.rules import rights
+from stages.rules import rights, robots_files, url_lists
 
 ALWAYS = {"documents": DOCUMENT_COLUMNS, "language": LANGUAGE_COLUMNS, "clusters": CLUSTER_COLUMNS}
 """Columns of these products that are always read; of the others, those that rules and domains name."""
@@ -20,6 +20,23 @@ PARENT = "derived_from"
 """The column of `documents` that names the page a derived page was made of."""
 PAIRED = ("match", "similarity", "via")
 """Columns of `clusters` about a page and the one that stays in its place."""
+
+
+def decide_split(
+    store: Store,
+    files: Mapping[str, str],
+    params: Params,
+    domains: Sequence[Domain],
+    urls: str | None,
+    robots: str | None,
+    edges: Edges | str | None,
+) -> tuple[pa.Table, pa.Table, Edges | None]:
+    """(pages of a split, what is decided of them, edges of percentiles); arguments as those of `stages.kept.keep`."""
+    lists = url_lists.load(store, urls) if urls else None
+    edges = store.read_json(edges) if isinstance(edges, str) else edges
+    pages = read_pages(store, files, params, domains, urls=bool(lists))
+    robots_rules = robots_files.load(store, robots) if robots else None
+    return pages, prepare(params, domains, lists, edges, robots_rules)(pages), edges
 
 
 def read_pages(

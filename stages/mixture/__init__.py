@@ -24,19 +24,6 @@ from stages.mixture.swarm import swarm
 VERSION = 3
 
 __all__ = [
-    "VERSION",
-    "Mixture",
-    "MixtureError",
-    "MixtureParams",
-    "PhasePlan",
-    "PhasesParams",
-    "Window",
-    "apportion",
-    "parse_tokens",
-    "read_weights",
-    "solve",
-    "solve_phases",
-    "swarm",
-    "weight_warnings",
-    "whole_of",
-]
+    "VERSION", "Mixture", "MixtureError", "MixtureParams", "PhasePlan", "PhasesParams", "Window", "apportion",
+    "parse_tokens", "read_weights", "solve", "solve_phases", "swarm", "weight_warnings", "whole_of",
+]  # fmt: skip

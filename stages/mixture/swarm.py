@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from stages.figures import listed
 from stages.mixture.params import MixtureError
 from stages.mixture.solvers import natural, normalised, water_fill
 
@@ -48,9 +49,8 @@ def swarm(
     if frozen:
         lacking = [name for name in frozen if not centre.get(name)]
         if lacking:
-            more = f" and {len(caps) - SHOWN} more" if len(caps) > SHOWN else ""
-            there = ", ".join([*caps][:SHOWN])
-            raise MixtureError(f"domain {lacking[0]!r} is frozen and has no share; there are {there}{more}")
+            there = listed([*caps], SHOWN)
+            raise MixtureError(f"domain {lacking[0]!r} is frozen and has no share; there are {there}")
         parts[" "] = normalised({name: centre[name] for name in frozen})
     drawn = _drawn(
         {unit: int(min(caps[name] / part for name, part in inside.items())) for unit, inside in parts.items()},

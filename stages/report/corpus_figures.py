@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stages.kernels.columns import bins
-from stages.report.funnel import (
-    Row,
-)
+from stages.report.funnel import Row
 from stages.report.ledger import Ledger
 
 

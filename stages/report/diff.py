@@ -13,8 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from stages.report import page
 from stages.report.changes import tables_of as page_changes
 from stages.report.columns import Column, Table, shown
@@ -206,18 +204,6 @@ def render_diff_html(found: Mapping[str, Any]) -> str:
     """The diff as one self-contained page, in the manner of the report."""
     safe = cleaned(dict(found))
     tables = {each.name: page.table_view(each) for each in tables_of(safe)}
-    style, script = page.read("page.css.j2"), page.read("page.js.j2")
-    return (
-        page.environment()
-        .get_template("diff.html.j2")
-        .render(
-            a=safe["a"],
-            b=safe["b"],
-            equal=safe["equal"],
-            tables=tables,
-            style=Markup(style),
-            script=Markup(script),
-            style_hash=page.content_hash(style),
-            script_hash=page.content_hash(script),
-        )
-    )
+    template = page.environment().get_template("diff.html.j2")
+    parts = page.inline(page.read("page.css.j2"), page.read("page.js.j2"))
+    return template.render(a=safe["a"], b=safe["b"], equal=safe["equal"], tables=tables, **parts)

@@ -195,10 +195,7 @@ def _add_all_kept(
 
 
 def _add_all_tokens(
-    ledger: Ledger,
-    tokens: Iterable[TokensReport] | Counted[TokensReport],
-    files: Files,
-    left: npt.NDArray[np.int64],
+    ledger: Ledger, tokens: Iterable[TokensReport] | Counted[TokensReport], files: Files, left: npt.NDArray[np.int64]
 ) -> int:
     """Add every file; how many there are."""
     if isinstance(tokens, Counted):

@@ -65,7 +65,6 @@ class Page:
         survey = cleaned({key: value for key, value in (stats["survey"] or {}).items() if key != "samples"})
         figures_of["survey"] = survey or None
         tables = build_tables(figures_of)
-        style, script = read("page.css.j2"), read("page.js.j2")
         self._drawn = draw(
             "page.html.j2",
             stats=figures_of,
@@ -83,10 +82,7 @@ class Page:
             samples=samples,
             shares=charts.shares(figures_of),
             share_rows=len(charts.share_rows(figures_of)),
-            style=Markup(style),
-            script=Markup(script),
-            style_hash=content_hash(style),
-            script_hash=content_hash(script),
+            **inline(read("page.css.j2"), read("page.js.j2")),
             costs_link=Markup(COSTS_LINK),
             costs_section=Markup(COSTS_SECTION),
         )
@@ -142,6 +138,13 @@ def read(name: str) -> str:
 def content_hash(text: str) -> str:
     """The hash of a text for the content security policy: the browser hashes what stands between the tags."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def inline(style: str, script: str) -> dict[str, Any]:
+    """A style sheet and a script that stand in a page, as its template has them, and their hashes for its policy."""
+    found = {"style": style, "script": script}
+    hashes = {f"{name}_hash": content_hash(text) for name, text in found.items()}
+    return {name: Markup(text) for name, text in found.items()} | hashes  # our own files
 
 
 def words(reason: str) -> str:

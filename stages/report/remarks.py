@@ -9,19 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stages.figures import exact, fixed, percent, short
-from stages.report.shortfall import (
-    SHORT,
-    came_short,
-    given_tokens,
-    is_capped,
-    most_read,
-    over_filled,
-    short_in_phases,
-)
+from stages.figures import exact, fixed, listed, percent, short
+from stages.report.shortfall import SHORT, came_short, given_tokens, is_capped, most_read, over_filled, short_in_phases
 
 Stats = Mapping[str, Any]
-MOST = 10
+MOST, NAMED = 10, 3
+"""Remarks in all, and domains that one of them names."""
 LARGE_REASON, LARGE_HOST = 0.15, 0.10
 FEW_KEPT, LARGE_LANGUAGE = 0.35, 0.01
 FEW_HELD_OUT, LARGE_HELD_OUT = 10, 0.02
@@ -54,6 +47,11 @@ def remark(text: str, anchor: str, level: str = "note") -> dict[str, str]:
     return {"text": text, "anchor": anchor, "level": level}
 
 
+def warning(text: str) -> dict[str, str]:
+    """A grave remark on the mixture."""
+    return remark(text, "mixture", "warn")
+
+
 def trouble(stats: Stats) -> Iterator[dict[str, str]]:
     figures = stats["input"]
     if figures["quarantined"] or figures["bad"]:
@@ -78,30 +76,24 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
         solved = percent(row["target_tokens"] / given, 1)
         more = f", {solved} to take because others are short" if solved != requested else ""
         mean = short(row["tokens"] / row["documents"])
-        yield remark(
+        yield warning(
             f"Domain {row['domain']} takes more than its part: {realised} of the corpus, {requested} requested{more};"
-            f" documents are taken whole, {mean} tokens on average; tokens.max_document_tokens cuts long ones",
-            "mixture",
-            "warn",
+            f" documents are taken whole, {mean} tokens on average; tokens.max_document_tokens cuts long ones"
         )
     short_of = came_short(stats)
     for row in short_of[:1]:
         realised, requested = percent(row["realised_share"], 1), percent(row["requested_share"], 1)
-        others = f"; so did {listed([other['domain'] for other in short_of[1:]])}" if len(short_of) > 1 else ""
+        others = f"; so did {listed([other['domain'] for other in short_of[1:]], NAMED)}" if len(short_of) > 1 else ""
         why = "" if is_capped(row, given) else "; shards are taken whole, shards.target_tokens makes them smaller"
-        yield remark(
-            f"Domain {row['domain']} came out short: {realised} of the corpus, {requested} requested{others}{why}",
-            "mixture",
-            "warn",
+        yield warning(
+            f"Domain {row['domain']} came out short: {realised} of the corpus, {requested} requested{others}{why}"
         )
     for phase, rows in short_in_phases(stats).items():
         realised, requested = percent(rows[0]["realised_share"], 1), percent(rows[0]["requested_share"], 1)
-        others = f"; so did {listed([row['domain'] for row in rows[1:]])}" if len(rows) > 1 else ""
-        yield remark(
+        others = f"; so did {listed([row['domain'] for row in rows[1:]], NAMED)}" if len(rows) > 1 else ""
+        yield warning(
             f"Domain {rows[0]['domain']} came out short in phase {phase}: {realised} of it, {requested} requested"
-            f"{others}",
-            "mixture",
-            "warn",
+            f"{others}"
         )
     yield from empty_in_phases(stats)
     wanted = sum(row.get("requested_tokens") or 0 for row in stats["mixture"])
@@ -109,11 +101,8 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
         most = most_read(stats)
         reads = fixed(most["target_tokens"] / most["available_tokens"], 2) if most else ""
         why = f"; of the domains with less, {most['domain']} is read most often: {reads} times" if most else ""
-        yield remark(
-            f"The corpus is smaller than requested, as max_epochs allows: {short(given)} of {short(wanted)} tokens"
-            f"{why}",
-            "mixture",
-            "warn",
+        yield warning(
+            f"The corpus is smaller than requested, as max_epochs allows: {short(given)} of {short(wanted)} tokens{why}"
         )
     domains = {row["domain"]: row for row in stats["domains"]}
     for row in stats.get("held_out") or []:
@@ -124,11 +113,9 @@ def mixture(stats: Stats) -> Iterator[dict[str, str]]:
             there = whole.get("documents") or 0
             long = share > LONG * row["documents"] / max(1, there)  # than those of the domain are on average
             why = "tokens.max_document_tokens cuts long ones" if long else f"the domain has {exact(there)} in all"
-            yield remark(
+            yield warning(
                 f"Split {row['split']} of domain {row['domain']} is {what} with {percent(share, 1)} of its tokens;"
-                f" {why}",
-                "mixture",
-                "warn",
+                f" {why}"
             )
             break
     repeats = repeated({row["domain"]: row["epochs"] for row in stats["mixture"]})
@@ -144,24 +131,17 @@ def empty_in_phases(stats: Stats) -> Iterator[dict[str, str]]:
         if row.get("target_tokens") and not row["tokens"]:
             empty.setdefault(row["phase"], []).append(row["domain"])
     for phase, names in empty.items():
-        yield remark(
-            f"Phase {phase} has no document of {listed(names)}: its part of each is smaller than what the last document"
-            " of an earlier phase, taken whole, has of it; raise the budget, or cut long documents with"
-            " tokens.max_document_tokens",
-            "mixture",
-            "warn",
+        yield warning(
+            f"Phase {phase} has no document of {listed(names, NAMED)}: its part of each is smaller than what the last"
+            " document of an earlier phase, taken whole, has of it; raise the budget, or cut long documents with"
+            " tokens.max_document_tokens"
         )
 
 
 def repeated(epochs: Mapping[str, float | None]) -> str:
     """Domains that are read more than once, the most repeated first, in a line; nothing where none is."""
     over = sorted((-number, name) for name, number in epochs.items() if number is not None and number > ONCE)
-    return f"Repeated: {listed([f'{name} {fixed(-number, 2)} times' for number, name in over])}" if over else ""
-
-
-def listed(names: list[str]) -> str:
-    """The first three of them in a row."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"Repeated: {listed([f'{name} {fixed(-number, 2)} times' for number, name in over], NAMED)}" if over else ""
 
 
 def harm(stats: Stats) -> Iterator[dict[str, str]]:

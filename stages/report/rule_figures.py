@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stages.report.funnel import (
-    Rates,
-    Row,
-    by_reason,
-    record_drops,
-    step_of,
-)
+from stages.report.funnel import Rates, Row, by_reason, record_drops, step_of
 from stages.report.ledger import Ledger
 from stages.rules import families, rights, robots_files
 

@@ -48,16 +48,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stages.report.corpus_figures import bucket_rows, length_figures, mixture_rows, phase_rows, shard_figures
-from stages.report.funnel import (
-    STEPS,
-    Rates,
-    Row,
-    build_funnel,
-    check_funnel,
-    corpus_account,
-    removed_rows,
-    token_rows,
-)
+from stages.report.funnel import STEPS, Rates, Row, build_funnel, check_funnel, corpus_account, removed_rows, token_rows
 from stages.report.ledger import ConservationError, Counted, Ledger, add_up
 from stages.report.rule_figures import asked_rows, reason_rows, rule_row, rules_in_force, with_thresholds
 from stages.reports import DocumentsReport, KeptReport, TokensReport

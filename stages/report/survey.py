@@ -43,11 +43,7 @@ FAN_IN = 64
 SEED = 7
 
 DOCUMENT_COLUMNS = ("doc_id", "source", "url", "time", "licence", "charset", "text_bytes")
-COLUMNS = {
-    "documents": DOCUMENT_COLUMNS,
-    "kept": ("keep", "reason"),
-    "clusters": ("similarity", "cluster_size"),
-}
+COLUMNS = {"documents": DOCUMENT_COLUMNS, "kept": ("keep", "reason"), "clusters": ("similarity", "cluster_size")}
 """Columns of these products that are surveyed; of every other one each column with one value a page."""
 RULE_COLUMNS = {rule.name: rule.column for rules in families.RULES.values() for rule in rules}
 RULE_COLUMNS |= {"near_duplicate": "similarity", "low_language_confidence": "confidence"}

@@ -24,14 +24,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stages.seal.blocks import (
-    Blocks,
-    Seal,
-    checked,
-    footer_bytes,
-    footer_seal,
-    read_seal,
-)
+from stages.seal.blocks import Blocks, Seal, checked, footer_bytes, footer_seal, read_seal
 from stages.seal.damage import MISPLACED, DamagedFile, name_of
 from stages.seal.text import (
     check_html,
@@ -47,25 +40,10 @@ from stages.seal.text import (
 )
 
 __all__ = [
-    "MISPLACED",
-    "Blocks",
-    "DamagedFile",
-    "Seal",
-    "check_lines",
-    "checked",
-    "decode_json",
-    "encode_html",
-    "encode_items",
-    "encode_json",
-    "footer_bytes",
-    "footer_seal",
-    "indented_size",
-    "json_size",
-    "lines_seal",
-    "name_of",
-    "problem",
-    "read_seal",
-]
+    "MISPLACED", "Blocks", "DamagedFile", "Seal", "check_lines", "checked", "decode_json", "encode_html",
+    "encode_items", "encode_json", "footer_bytes", "footer_seal", "indented_size", "json_size", "lines_seal",
+    "name_of", "problem", "read_seal",
+]  # fmt: skip
 
 
 def problem(data: pa.Buffer, address: str) -> str | None:

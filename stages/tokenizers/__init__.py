@@ -87,7 +87,7 @@ def _load(data: bytes, shown: str, eos: str | int | None) -> Tokenizer:
 def _prove(reference: Reference, makers: Sequence[Callable[[], FastEncode]]) -> Proven:
     """The first fast encoder that agrees with the reference on every fixed text, else the reasons why none does."""
     texts = probe.texts(reference.special_spellings)
-    offsets = offsets_of(np.array([len(text) for text in texts], np.int64))
+    offsets = offsets_of([len(text) for text in texts])
     reasons = []
     for make in makers:
         try:

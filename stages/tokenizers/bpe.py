@@ -88,7 +88,7 @@ def tables_of(model: PieceModel) -> Tables:
         starts_256=starts_256,
         buckets_257=offsets_of(np.bincount(firsts, minlength=256)),
         users_B=users_B,
-        user_bounds_U1=offsets_of(np.array([len(piece.encode()) for piece, _ in users], np.int64)),
+        user_bounds_U1=offsets_of([len(piece.encode()) for piece, _ in users]),
         user_ids_U=np.array([number for _, number in users] or [0], np.uint32),
         bytes_256=_bytes(model),
         pairs_P=_merges(ids, num_ids),

@@ -74,7 +74,7 @@ def _pieces(
 
 
 def _count(text: Bytes, tokenizer: Tokenizer, fast: bool) -> int:
-    ids, _ = tokenizer.encode(text, offsets_of(np.array([len(text)], np.int64)), fast=fast)
+    ids, _ = tokenizer.encode(text, offsets_of([len(text)]), fast=fast)
     return len(ids)
 
 

@@ -143,7 +143,7 @@ def rank_fast(reference: RankReference) -> FastEncode:
         if rank >= len(tokens):
             raise ValueError("its ranks have gaps")
         tokens[rank] = token
-    offsets = offsets_of(np.array([len(token) for token in tokens], np.int64))
+    offsets = offsets_of([len(token) for token in tokens])
     joined = np.frombuffer(b"".join(tokens), np.uint8)
     pairs = kernels.merges_of(joined, offsets)
     letters = _letters()

@@ -121,7 +121,7 @@ class Tokenizer:
 def encode_by_reference(reference: Reference, data: Bytes, offsets: Offsets) -> tuple[Ids, Offsets]:
     """A batch through the reference library, text by text."""
     rows = [reference.encode(data[offsets[d] : offsets[d + 1]].tobytes()) for d in range(len(offsets) - 1)]
-    bounds = offsets_of(np.array([len(row) for row in rows], np.int64))
+    bounds = offsets_of([len(row) for row in rows])
     return np.concatenate(rows).astype(np.uint32, copy=False) if rows else np.empty(0, np.uint32), bounds
 
 

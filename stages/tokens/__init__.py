@@ -62,12 +62,7 @@ def check(params: Params) -> None:
 
 
 def tokenize(
-    store: Store,
-    *,
-    files: dict[str, str],
-    output: str,
-    params: dict[str, Any],
-    tokenizer: str = "",
+    store: Store, *, files: dict[str, str], output: str, params: dict[str, Any], tokenizer: str = ""
 ) -> dict[str, Any]:
     """Job: tokenize the kept pages of one split; returns the report without its batches.
 

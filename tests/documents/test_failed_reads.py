@@ -18,9 +18,9 @@ import zstandard
 from stages import documents
 from stages.documents import containers
 from stages.formats import format_of, splitting, watched
-from tests.documents.test_formats import FILES, ROWS, jsonl
 from tests.documents.test_zips import zipped
 from tests.support.archives import PAGE, read, record, whole
+from tests.support.tables_of_rows import FILES, ROWS, jsonl
 
 
 def tables(options: Any = None, rows: int = 50) -> bytes:

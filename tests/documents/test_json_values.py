@@ -19,17 +19,8 @@ from tests.documents.test_formats import check_parts
 from tests.support.archives import read, whole
 
 TRICKY = [
-    'a "quoted" word',
-    "back\\slash\\",
-    "}{ ][ ,",
-    "two\nlines",
-    "ümlaut 日本",
-    "",
-    "\\",
-    '"',
-    "{",
-    "ends with \\",
-]
+    'a "quoted" word', "back\\slash\\", "}{ ][ ,", "two\nlines", "ümlaut 日本", "", "\\", '"', "{", "ends with \\",
+]  # fmt: skip
 META = {"list": [1, [2, {"k": "]"}]]}
 ROWS: list[dict[str, Any]] = [{"text": f"Text {n}: {text}", "meta": META} for n, text in enumerate(TRICKY)]
 LAYOUTS = {

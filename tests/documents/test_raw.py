@@ -9,8 +9,9 @@ import pytest
 
 from stages import documents
 from stages.sources import SourceError, SourceParams, list_splits
-from tests.documents.test_formats import FILES, tarred
+from tests.documents.test_tars import tarred
 from tests.support.archives import PAGE, read, record, whole, write
+from tests.support.tables_of_rows import FILES
 
 PARAMS = documents.Params()
 

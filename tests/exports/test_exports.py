@@ -25,9 +25,9 @@ from pipeline.exports.mds import export_mds
 from pipeline.exports.megatron import merge, prefixes, read_idx
 from pipeline.exports.nanosets import export_nanosets
 from pipeline.exports.olmo import export_olmo
-from pipeline.exports.target import document_cuts
 from pipeline.reader import TokenShards, Windows
 from pipeline.store.storage import Store
+from stages.kernels.columns.ragged import row_cuts
 from stages.seal import DamagedFile
 from tests.support.shard_folders import EOS, random_documents, write_folder
 
@@ -320,7 +320,7 @@ def test_an_export_never_writes_over_files(shards: TokenShards, tmp_path: Path, 
 
 @given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=30), limit=st.integers(1, 90))
 def test_cuts_cover_all_rows_and_keep_the_limit(sizes: list[int], limit: int) -> None:
-    cuts = document_cuts(np.array(sizes), limit)
+    cuts = list(row_cuts(np.array(sizes), limit))
     assert [row for start, stop in cuts for row in range(start, stop)] == list(range(len(sizes)))
     assert all(stop - start == 1 or sum(sizes[start:stop]) <= limit for start, stop in cuts)
     assert all(sum(sizes[a:b]) + sizes[b] > limit for a, b in cuts[:-1])

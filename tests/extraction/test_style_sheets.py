@@ -76,23 +76,9 @@ def test_a_page_that_would_hide_most_of_itself_is_shown() -> None:
 
 
 SELECTORS = (
-    ".a",
-    ".b",
-    "#c",
-    "p.a",
-    "div.b",
-    "*.a",
-    ".a.b",
-    ".b .a",
-    ".b > .a",
-    ".a:hover",
-    ".b::after",
-    ".tab",
-    "p",
-    ".x\\:y",
-    ":not(.a, .b)",
-    ".b:is(p, div)",
-)
+    ".a", ".b", "#c", "p.a", "div.b", "*.a", ".a.b", ".b .a", ".b > .a", ".a:hover", ".b::after", ".tab", "p",
+    ".x\\:y", ":not(.a, .b)", ".b:is(p, div)",
+)  # fmt: skip
 DECLARATIONS = (
     "display:none", "display:none", "DISPLAY: None ! important", "display:block", "display : flex", "visibility:hidden", "visibility: hidden",
     "visibility:visible", "visibility:visible!important", "opacity:0", "color:red", "content:'}{;'", "background:url(a;b{)", "/* } */", "--x:y",

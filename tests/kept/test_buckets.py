@@ -77,10 +77,7 @@ def test_edges_are_those_of_the_slow_twin_however_the_input_is_divided(
     assert found == buckets.edges(percentiles.added(pieces), wanted)
     if len(values) > 1:
         assert found["x_score of web"]["en"] == {"0": None, f"{percentile:g}": slow_edge(values[1::2], percentile)}
-    assert found["x_score"]["en"] == {
-        f"{percentile:g}": slow_edge(values, percentile),
-        "100": None,
-    }
+    assert found["x_score"]["en"] == {f"{percentile:g}": slow_edge(values, percentile), "100": None}
 
 
 def test_domains_divide_each_language_at_its_own_edges() -> None:

@@ -149,11 +149,7 @@ def test_a_run_of_a_grid_spreads_each_label_over_its_buckets(tmp_path: Path) -> 
         ("[0, 50, 90, 100]", "[0, 90, 50, 100]", "expected rising percentiles from 0 to 100, found 0, 90, 50, 100"),
         ("[0, 50, 90, 100]", "[0, 50, 101]", "expected rising percentiles from 0 to 100"),
         ("of: gopher_num_words", "of: gopher_num_wrods", "no column 'gopher_num_wrods' is measured in source web"),
-        (
-            "labels: {short: 0.4",
-            "labels: {shirt: 0.4",
-            "domains.web.labels.shirt: grid 'web' has no label 'shirt'",
-        ),
+        ("labels: {short: 0.4", "labels: {shirt: 0.4", "domains.web.labels.shirt: grid 'web' has no label 'shirt'"),
         ("labels: {short: 0.4", "labels: {xyzzy: 0.4", "grid 'web' has no label 'xyzzy'; known: long, short"),
         ("long: 0.6}", "long: 0.7}", "those of its labels must sum to 1, found 1.1"),
         ("short: 0.4", "short: -0.4", "labels.short: expected a share from 0 to 1, found -0.4"),

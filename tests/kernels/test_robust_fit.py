@@ -7,15 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.kernels.fitting.robust_fit import (
-    CHINCHILLA,
-    LEAST_OFFSET,
-    LOG_LINEAR,
-    POWER,
-    REPEATS,
-    Array,
-    minimise,
-)
+from stages.kernels.fitting.robust_fit import CHINCHILLA, LEAST_OFFSET, LOG_LINEAR, POWER, REPEATS, Array, minimise
 
 
 def slow_value(curve: int, point: Array, theta: Array) -> float:

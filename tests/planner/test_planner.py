@@ -101,8 +101,7 @@ def test_kaplan_at_a_petaflop_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameters", "tokens", "compute"),
-    [(412e6, 8.2e9, 2.0e19), (6.9e9, 138e9, 5.7e21), (6.9e9, 276e9, 1.1e22)],
+    ("parameters", "tokens", "compute"), [(412e6, 8.2e9, 2.0e19), (6.9e9, 138e9, 5.7e21), (6.9e9, 276e9, 1.1e22)]
 )
 def test_six_n_d_gives_the_compute_of_the_dclm_scales(parameters: float, tokens: float, compute: float) -> None:
     assert 6 * parameters * tokens == pytest.approx(compute, rel=0.05)
@@ -131,11 +130,7 @@ def test_repeated_tokens_are_worth_what_muennighoff_says(epochs: float, worth: f
 
 @pytest.mark.parametrize(
     ("compute", "unique", "parameters", "tokens", "epochs"),
-    [
-        (9.3e21, 25e9, 6.82e9, 227e9, 9.1),
-        (1e24, 1e12, 85.7e9, 1.95e12, 1.94),
-        (1e24, 300e9, 72.4e9, 2.30e12, 7.68),
-    ],
+    [(9.3e21, 25e9, 6.82e9, 227e9, 9.1), (1e24, 1e12, 85.7e9, 1.95e12, 1.94), (1e24, 300e9, 72.4e9, 2.30e12, 7.68)],
 )
 def test_data_constrained_optimum(
     compute: float, unique: float, parameters: float, tokens: float, epochs: float

@@ -146,11 +146,7 @@ def test_an_ensemble_is_a_score_like_any_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (
-            "[size, small_score]",
-            "[size, smal]",
-            "quality.ensembles.q.of: no score 'smal_score' is measured; did",
-        ),
+        ("[size, small_score]", "[size, smal]", "quality.ensembles.q.of: no score 'smal_score' is measured; did"),
         ("[size, small_score]", "[size, size_score]", "expected each score once"),
         ("ensembles: {q:", "ensembles: {size:", "there is another score size_score already"),
         ("ensembles: {q:", "ensembles: {a-b:", "letters, digits and _ in the name of an ensemble, found 'a-b'"),

@@ -146,16 +146,14 @@ def test_a_task_with_gpus_asks_ray_for_them() -> None:
             return object()
 
     executor = RayExecutor.__new__(RayExecutor)
-    executor._remote, executor._root, executor._running, executor._submitted = Remote(), "", {}, {}
-    executor._memory, executor._proof = {}, {}
+    executor._remote, executor._root, executor._running, executor._proof = Remote(), "", {}, {}
     executor._unsent, executor._size, executor._sized = [], Size(1, 1 << 40), time.monotonic()
-    executor._gpus = {}
     executor.submit(0, Task("a:b", {}, (), "x", gpus=0.5))
     assert asked["num_gpus"] == 0.5
     asked.clear()
     executor.submit(1, Task("a:b", {}, (), "x"))
     assert "num_gpus" not in asked
-    assert [*executor._gpus.values()] == [0.5]
+    assert [attempt.gpus for attempt in executor._running.values()] == [0.5, 0]
 
 
 @pytest.mark.parametrize(("gpus", "taken"), [(0, True), (0.25, True), (2, True), (1.5, False), (1e-5, False)])

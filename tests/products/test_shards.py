@@ -167,10 +167,7 @@ def test_a_shard_of_wrong_ids_is_refused_and_not_written(
     store: Store, ids: list[int], cuts: list[int], problem: str
 ) -> None:
     blocks = _blocks(np.array(ids, np.uint16), cuts, np.empty(8, np.uint16))
-    with (
-        pytest.raises(ValueError, match=problem),
-        open_shard(store, "wrong", shard_schema("uint16", {}), 2) as writer,
-    ):
+    with pytest.raises(ValueError, match=problem), open_shard(store, "wrong", shard_schema("uint16", {}), 2) as writer:
         writer.write(blocks, np.array([0, 2, 3, 6]), np.zeros(48, np.uint8))
     assert not store.exists("wrong")
 

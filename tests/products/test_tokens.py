@@ -191,7 +191,7 @@ def test_rows_of_several_pieces_come_in_the_order_asked(parts: list[list[list[in
     data = [np.array([token for row in part for token in row], np.uint16).view(np.uint8) for part in parts]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "_MEAN_BYTES", 1 << 20 if join else 0)
-        pieces = rows.Pieces(data, offsets_of(np.array([len(row) for row in every], np.int64)), np.dtype(np.uint16))
+        pieces = rows.Pieces(data, offsets_of([len(row) for row in every]), np.dtype(np.uint16))
         ids, bounds = pieces.take(np.array(wanted, np.int64))
         patch.setattr(rows, "_WRITTEN_BYTES", 6)
         blocks = [block.tolist() for block in pieces.blocks(np.array(wanted, np.int64))]
@@ -247,7 +247,7 @@ def test_splice_equals_slices_joined(rows: list[tuple[bytes, list[int], bytes]])
 @settings(max_examples=60, deadline=None)
 def test_append_puts_the_token_behind_every_row(rows: list[list[int]]) -> None:
     ids = np.array([token for row in rows for token in row], np.uint32)
-    offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
+    offsets = offsets_of([len(row) for row in rows])
     out, bounds = append_token(ids, offsets, 2, np.dtype(np.uint32))
     assert [out[a:b].tolist() for a, b in itertools.pairwise(bounds)] == [[*row, 2] for row in rows]
     if any(token > 65535 for row in rows for token in row):

@@ -15,9 +15,9 @@ from pipeline.errors import RunError
 from pipeline.recipe import reach
 from pipeline.store.storage import Store
 from stages import kept, quality
-from tests.recipe.test_wrong_mixtures import refused
 from tests.support.corpora import write_corpus, write_mixture
 from tests.support.runs import run_inline
+from tests.support.wrong_mixtures import refused
 
 DOMAINS = "domains: {d: {}}\nmixture: {domains: {d: {share: 1}}}\n"
 ENGLISH = "The mill stands by the river, and the people of the village have to be there with their corn. " * 12

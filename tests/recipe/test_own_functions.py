@@ -15,8 +15,8 @@ from pipeline.recipe import snapshot as snapshots
 from pipeline.store.storage import Store
 from stages import own_modules, quality
 from stages.documents import own_format
-from tests.recipe.test_wrong_mixtures import refused
 from tests.support.runs import CHECKOUT, gristmill, made, run_inline, tree
+from tests.support.wrong_mixtures import refused
 
 FORMAT = """\
 import own_helper

@@ -143,14 +143,11 @@ def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 SCHEMA = """TOPICS = pa.schema([pa.field("topic", pa.string()), pa.field("topic_share", pa.float64(), nullable=False)])
 
 """
-ENTRY = """    Product(
+ENTRY = """    _in_pass(
         "topics",
         topics,
-        "map",
-        ("documents",),
         on=lambda sections: bool(sections["topics"].words),
         params=topics.Params,
-        together=True,
         columns=lambda params: schemas.TOPICS,
     ),
 """
@@ -171,7 +168,7 @@ def test_the_word_that_stands_most_often_is_the_topic() -> None:
 def test_a_map_product_that_domains_can_use_is_four_files(copy: Copy, mixture: Path, tmp_path: Path) -> None:
     copy.add("stages/topics.py", PRODUCT)
     copy.insert("stages/schemas.py", "KEPT = pa.schema(", SCHEMA)
-    copy.insert("pipeline/recipe/graph.py", '    Product("signatures", signatures,', ENTRY)
+    copy.insert("pipeline/recipe/graph.py", '    _in_pass("signatures", signatures,', ENTRY)
     copy.add("tests/products/test_topics.py", TEST)
     assert len(copy.touched) == 4
     listing = copy.folder / "pipeline/recipe/graph.py"

@@ -155,10 +155,7 @@ def test_a_line_end_in_the_name_of_a_file_begins_no_line_of_status_stats_or_an_e
     ("paths", "said"),
     [
         ("in/a\\nb.jsonl", "a\u2039U+000A\u203ab.jsonl: most of it cannot be read: not_json_object at 0"),
-        (
-            "in/c\\nd.jsonl, columns: {text: body}",
-            "c\u2039U+000A\u203ad.jsonl: no row has 'body' for text",
-        ),
+        ("in/c\\nd.jsonl, columns: {text: body}", "c\u2039U+000A\u203ad.jsonl: no row has 'body' for text"),
         ("in/gone\\nb.jsonl", "/in/gone\\nb.jsonl does not exist"),
         ("in/e\\nf.xyz", "/in/e\\nf.xyz has no suffix we know"),
     ],

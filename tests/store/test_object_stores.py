@@ -18,19 +18,12 @@ from pipeline.run import driver
 from pipeline.store.storage import Store, inside
 from stages.formats import retries, s3
 from stages.formats.listing import check_unchanged, entries
-from stages.formats.locations import Place, locate, meant_uri, open_file, place_of, s3_of
+from stages.formats.locations import locate, open_file, s3_of
 from stages.sources import SourceParams, list_splits
 from tests.support.archives import read
 from tests.support.fault_proxy import FAULTS, FaultProxy
+from tests.support.odd_keys import KEYS
 from tests.support.runs import tree
-
-KEYS = [
-    *("plain.jsonl", "a b.jsonl", "a+b.jsonl", "a%2Bb.jsonl", "a%20b.jsonl", "100%.jsonl", "a?b.jsonl", "x#1.jsonl"),
-    *("?region=x.jsonl", "ü漢.jsonl", "e\u0301.jsonl", "[1].jsonl", "{x}.jsonl", "*.jsonl", "/double.jsonl"),
-    *("a//b.jsonl", "a/./b.jsonl", "a/../b.jsonl", "../up.jsonl", "q's\"x.jsonl", "c=1.jsonl", "c%3D1.jsonl"),
-    *("a:b.jsonl", "s3://x.jsonl", "a^b|<c>`~.jsonl", "a\rb.jsonl", "tab\there.jsonl", " lead.jsonl", "a\\b.jsonl"),
-    *("a&b;c,d@e!f$(1).jsonl", "\u2028.jsonl"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -57,46 +50,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between tries that a test can wait for."""
     monkeypatch.setattr(retries, "FIRST_PAUSE", 1e-4)
     monkeypatch.setattr(retries, "LONGEST_PAUSE", 1e-3)
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "s3://b/a%2Bb #1?.jsonl",
-        "s3://b/k?region=x",
-        "gs://b/ü//x?anonymous=true",
-        "/a/b?region=x",
-        "s3://b/q?z=1",
-        "/#",
-    ],
-)
-def test_a_place_is_written_as_it_is_read(uri: str) -> None:
-    assert place_of(uri).uri() == uri
-
-
-@pytest.mark.parametrize("key", [*KEYS, "k?region=x", "k?", "k??", "k?region=x?", "k?anonymous=true&region=y"])
-@pytest.mark.parametrize("options", [(), (("region", "x"), ("endpoint_override", "h:1/&? "))])
-def test_every_key_survives_being_written_as_a_uri(key: str, options: tuple[tuple[str, str], ...]) -> None:
-    place = Place("s3", f"bucket/{key}", options)
-    assert place_of(place.uri()) == place
-
-
-def test_a_uri_is_proposed_for_one_with_a_slash_too_few_and_for_no_other() -> None:
-    assert meant_uri("s3:/bucket/a") == "; did you mean s3://bucket/a?"
-    assert meant_uri("/tmp/https:/host/a") == "; did you mean https://host/a?"
-    assert meant_uri("file:/tmp/a") == "; did you mean file:///tmp/a?"
-    for right in ("s3://bucket/a", "https://host/a", "/tmp/a", "a"):
-        assert meant_uri(right) == ""
-
-
-def test_a_scheme_nobody_knows_and_a_missing_bucket_are_said() -> None:
-    with pytest.raises(ValueError, match="expected a path or one of s3://, gs://"):
-        locate("gopher://x/y")
-    with pytest.raises(ValueError, match="expected a bucket"):
-        locate("s3:///key")
-    for wrong, meant in (("s3:/bucket/key", "s3://bucket/key"), ("https:/host/a.jsonl", "https://host/a.jsonl")):
-        with pytest.raises(ValueError, match=f"two slashes; did you mean {meant}"):
-            locate(wrong)
 
 
 def text_of(key: str) -> str:
@@ -422,12 +375,7 @@ def test_an_object_is_made_only_where_there_is_none_or_the_one_expected(odd: str
 
 
 def test_a_run_through_faults_has_the_bytes_of_one_on_a_disk(
-    odd: str,
-    client: Any,
-    behind: Any,
-    quick: None,
-    tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
+    odd: str, client: Any, behind: Any, quick: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     client.create_bucket(Bucket="crawl")
     words = [f"word{number}" for number in range(40)]

@@ -124,7 +124,7 @@ def write_domain(store: Store, folder: str, domain: str, shards: Shards, batch_r
             for start in range(0, len(documents), batch_rows):
                 part = documents[start : start + batch_rows]
                 ids = np.array([token for _, tokens in part for token in tokens], np.uint16)
-                offsets = offsets_of(np.array([len(tokens) for _, tokens in part], np.int64))
+                offsets = offsets_of([len(tokens) for _, tokens in part])
                 raw = np.frombuffer(b"".join(name for name, _ in part), np.uint8)
                 writer.write([ids], offsets, raw)
         columns: dict[str, Any] = {
@@ -151,14 +151,7 @@ def write_domain(store: Store, folder: str, domain: str, shards: Shards, batch_r
     totals = {"documents": sum(e["rows"] for e in entries), "tokens": sum(e["tokens"] for e in entries)}
     totals["text_bytes"] = 4 * totals["tokens"]
     write_manifest(
-        store,
-        folder,
-        entries,
-        kind="domain",
-        name=domain,
-        seed=0,
-        tokenizer=TOKENIZER,
-        domains={domain: totals},
+        store, folder, entries, kind="domain", name=domain, seed=0, tokenizer=TOKENIZER, domains={domain: totals}
     )
     return f"{folder}/manifest.json"
 

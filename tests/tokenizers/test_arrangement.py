@@ -110,7 +110,7 @@ def test_empty_and_tiny_texts(texts: list[str]) -> None:
     tokenizer = load("tekken")
     made = arrangement(tokenizer, True, FimParams(domains=("code",), rate=1.0))
     data = np.frombuffer("".join(texts).encode(), np.uint8)
-    offsets = offsets_of(np.array([len(text.encode()) for text in texts], np.int64))
+    offsets = offsets_of([len(text.encode()) for text in texts])
     names = np.frombuffer(b"".join(doc_id(text + str(k)) for k, text in enumerate(texts)), np.uint8)
     cuts = cut(made, data, offsets, names, np.array(["code"] * len(texts), object))
     ids, bounds = arrange(made, cuts, *tokenizer.encode(data, cuts.offsets, fast=False))

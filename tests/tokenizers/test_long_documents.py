@@ -28,7 +28,7 @@ TEXTS = st.text(st.sampled_from("ab é\n\n\n .磨坊"), max_size=900)
 def pieces(texts: list[str], most: int, **options: object) -> list[list[str]]:
     raw = [text.encode() for text in texts]
     data = np.frombuffer(b"".join(raw), np.uint8)
-    offsets = offsets_of(np.array([len(one) for one in raw], np.int64))
+    offsets = offsets_of([len(one) for one in raw])
     found, parents = cut_long(data, offsets, load("mistral-v1", None), most, **options)  # type: ignore[arg-type]
     parts: list[list[str]] = [[] for _ in texts]
     for row, parent in enumerate(parents.tolist()):

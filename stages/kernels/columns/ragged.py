@@ -5,7 +5,7 @@ Legend: N bytes of data, D documents. data_N uint8, offsets_D1 int64 (length D +
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,11 +53,20 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return view
 
 
-def offsets_of(sizes: Offsets) -> Offsets:
+def offsets_of(sizes: npt.NDArray[Any] | Sequence[int]) -> Offsets:
     """Sizes to offsets: 0 and the running sums."""
     offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
+
+
+def runs_of(offsets: Offsets, size: int) -> Iterator[tuple[int, int]]:
+    """(first, behind the last) of runs of documents of about ``size`` bytes together; a longer one is a run itself."""
+    first = 0
+    for d in range(1, len(offsets)):
+        if offsets[d] - offsets[first] >= size or d == len(offsets) - 1:
+            yield first, d
+            first = d
 
 
 def row_cuts(sizes: Offsets, limit: int) -> Iterator[tuple[int, int]]:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.columns.ragged import offsets_of
 from stages.kernels.dedup.jaccard import ShingleSets, similarity_of
 from stages.kernels.jit import inline_kernel, kernel
 
@@ -105,8 +106,7 @@ def _chosen(
     order = np.lexsort((ranks[np.concatenate([right, left])], sources))
     neighbours = np.concatenate([right, left])[order]
     weights = np.concatenate([similarities, similarities])[order]
-    bounds = np.zeros(num_nodes + 1, np.int64)
-    np.cumsum(np.bincount(sources, minlength=num_nodes), out=bounds[1:])
+    bounds = offsets_of(np.bincount(sources, minlength=num_nodes))
     survivors = np.full(num_nodes, -1, np.int64)
     found = np.full(num_nodes, np.nan)
     visits = np.argsort(ranks)

@@ -5,34 +5,9 @@ Legend: k a node, K nodes of the formula; T tables, W state; ``out[o:]`` is scra
 
 from __future__ import annotations
 
+from stages.kernels.html import mathml as m
 from stages.kernels.html import state as s
 from stages.kernels.html.glyphs import is_letter, next_code
-from stages.kernels.html.mathml import (
-    M_AT,
-    M_CLOSE,
-    M_END,
-    M_FLAGS,
-    M_FROM,
-    M_INDEX,
-    M_KIND,
-    M_OPEN,
-    M_PARENT,
-    M_TO,
-    MACTION,
-    MFENCED,
-    MI,
-    MN,
-    MOVER,
-    MS,
-    MSPACE,
-    MSQRT,
-    MTABLE,
-    MUNDER,
-    MUNDEROVER,
-    NONE,
-    SIGN_SHIFT,
-    SKIPPED,
-)
 from stages.kernels.html.tex_output import makes_words, plain_letter
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
@@ -41,14 +16,14 @@ from stages.kernels.jit import lean_inline_kernel as inline_kernel
 def only_code(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """The one character that node ``k`` holds, through rows of one child; 0 where it holds more or none."""
     c = base + k
-    while nodes[M_KIND, c] <= MACTION:
-        if nodes[M_FROM, c] >= 0 or nodes[M_END, c] == c - base + 1 or nodes[M_END, c + 1] != nodes[M_END, c]:
+    while nodes[m.KIND, c] <= m.MACTION:
+        if nodes[m.FROM, c] >= 0 or nodes[m.END, c] == c - base + 1 or nodes[m.END, c + 1] != nodes[m.END, c]:
             return 0
         c += 1
-    if nodes[M_KIND, c] > MS or nodes[M_FROM, c] < 0:
+    if nodes[m.KIND, c] > m.MS or nodes[m.FROM, c] < 0:
         return 0
-    stop = nodes[M_TO, c]
-    code, pos = next_code(data, nodes[M_FROM, c], stop, T, out, o)
+    stop = nodes[m.TO, c]
+    code, pos = next_code(data, nodes[m.FROM, c], stop, T, out, o)
     more, pos = next_code(data, pos, stop, T, out, o)
     while more == 32 or 9 <= more <= 13:
         more, pos = next_code(data, pos, stop, T, out, o)
@@ -58,12 +33,12 @@ def only_code(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
 @inline_kernel
 def shows_nothing(k, nodes, base):  # type: ignore[no-untyped-def]
     """Whether node ``k`` is at most a few rows and spaces without any character."""
-    last = nodes[M_END, base + k]
+    last = nodes[m.END, base + k]
     if last > k + 4:
         return False
     for i in range(k, last):
-        kind = nodes[M_KIND, base + i]
-        if nodes[M_FROM, base + i] >= 0 or (kind > MACTION and kind != MSPACE and kind != NONE):
+        kind = nodes[m.KIND, base + i]
+        if nodes[m.FROM, base + i] >= 0 or (kind > m.MACTION and kind != m.MSPACE and kind != m.NONE):
             return False
     return True
 
@@ -72,7 +47,7 @@ def shows_nothing(k, nodes, base):  # type: ignore[no-untyped-def]
 def first_leaf(k, nodes, base):  # type: ignore[no-untyped-def]
     """Node ``k``, or what a row of one child holds."""
     c = base + k
-    while nodes[M_KIND, c] <= MACTION and nodes[M_END, c] > c - base + 1 and nodes[M_END, c + 1] == nodes[M_END, c]:
+    while nodes[m.KIND, c] <= m.MACTION and nodes[m.END, c] > c - base + 1 and nodes[m.END, c + 1] == nodes[m.END, c]:
         c += 1
     return c - base
 
@@ -80,11 +55,11 @@ def first_leaf(k, nodes, base):  # type: ignore[no-untyped-def]
 @inline_kernel
 def names_function(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Whether row ``k`` is one leaf and, behind it, nothing but spaces and the invisible sign that applies a function."""
-    last = nodes[M_END, base + k]
-    if last < k + 3 or nodes[M_END, base + k + 1] != k + 2:
+    last = nodes[m.END, base + k]
+    if last < k + 3 or nodes[m.END, base + k + 1] != k + 2:
         return False
     for i in range(k + 2, last):
-        if nodes[M_KIND, base + i] != MSPACE and only_code(data, i, T, nodes, base, out, o) != 0x2061:
+        if nodes[m.KIND, base + i] != m.MSPACE and only_code(data, i, T, nodes, base, out, o) != 0x2061:
             return False
     return True
 
@@ -95,9 +70,9 @@ def is_word(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
     if names_function(data, k, T, nodes, base, out, o):
         return True
     style = 0
-    for i in range(k + 1, nodes[M_END, base + k]):
-        code, now = plain_letter(only_code(data, i, T, nodes, base, out, o), nodes[M_FLAGS, base + i] & 15, T)
-        if nodes[M_KIND, base + i] not in (MI, MN) or (style and now != style):
+    for i in range(k + 1, nodes[m.END, base + k]):
+        code, now = plain_letter(only_code(data, i, T, nodes, base, out, o), nodes[m.FLAGS, base + i] & 15, T)
+        if nodes[m.KIND, base + i] not in (m.MI, m.MN) or (style and now != style):
             return False
         if not (is_letter(code) or 48 <= code <= 57) or not makes_words(now):
             return False
@@ -109,8 +84,8 @@ def is_word(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
 def num_primes(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """How many primes node ``k`` is, as a leaf or a row of them; 0 if it is anything else."""
     found = 0
-    for i in range(k, nodes[M_END, base + k]):
-        if nodes[M_KIND, base + i] <= MACTION and nodes[M_FROM, base + i] < 0:
+    for i in range(k, nodes[m.END, base + k]):
+        if nodes[m.KIND, base + i] <= m.MACTION and nodes[m.FROM, base + i] < 0:
             continue
         code = only_code(data, i, T, nodes, base, out, o)
         if code in (0x2032, 39, 0x2019):
@@ -125,25 +100,25 @@ def num_primes(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
 @inline_kernel
 def before(k, nodes, base):  # type: ignore[no-untyped-def]
     """The node before ``k`` in its row; -1."""
-    if nodes[M_INDEX, base + k] == 0:
+    if nodes[m.INDEX, base + k] == 0:
         return -1
     j = k - 1
-    while nodes[M_PARENT, base + j] != nodes[M_PARENT, base + k]:
-        j = nodes[M_PARENT, base + j]
+    while nodes[m.PARENT, base + j] != nodes[m.PARENT, base + k]:
+        j = nodes[m.PARENT, base + j]
     return j
 
 
 @inline_kernel
 def outermost(k, nodes, base):  # type: ignore[no-untyped-def]
     """Node ``k``, or the outermost row that holds nothing but it."""
-    p = nodes[M_PARENT, base + k]
+    p = nodes[m.PARENT, base + k]
     while (
         p > 0
-        and nodes[M_KIND, base + p] <= MACTION
-        and nodes[M_INDEX, base + k] == 0
-        and nodes[M_END, base + p] == nodes[M_END, base + k]
+        and nodes[m.KIND, base + p] <= m.MACTION
+        and nodes[m.INDEX, base + k] == 0
+        and nodes[m.END, base + p] == nodes[m.END, base + k]
     ):
-        k, p = p, nodes[M_PARENT, base + p]
+        k, p = p, nodes[m.PARENT, base + p]
     return k
 
 
@@ -152,7 +127,7 @@ def sign_of_fence(data, place, round_one, T, out, o):  # type: ignore[no-untyped
     """A bracket of `mfenced` from where its attribute stands; 0: none, ``round_one`` without an attribute."""
     if place < 0:
         return round_one
-    start = place >> SIGN_SHIFT
+    start = place >> m.SIGN_SHIFT
     code, _ = next_code(data, start, start + (place & 15), T, out, o)
     return max(0, code)
 
@@ -162,16 +137,16 @@ def brackets(data, k, K, T, nodes, base, out, o):  # type: ignore[no-untyped-def
     """The one character before node ``k`` in its row and the one behind it, or those of the `mfenced` that holds it alone; 0 where none is."""
     k = outermost(k, nodes, base)
     left, right = 0, 0
-    holder = base + nodes[M_PARENT, base + k]
-    if nodes[M_KIND, holder] == MFENCED:
-        if nodes[M_INDEX, base + k] == 0 and nodes[M_END, base + k] == nodes[M_END, holder]:
-            left = sign_of_fence(data, nodes[M_OPEN, holder], 40, T, out, o)
-            right = sign_of_fence(data, nodes[M_CLOSE, holder], 41, T, out, o)
+    holder = base + nodes[m.PARENT, base + k]
+    if nodes[m.KIND, holder] == m.MFENCED:
+        if nodes[m.INDEX, base + k] == 0 and nodes[m.END, base + k] == nodes[m.END, holder]:
+            left = sign_of_fence(data, nodes[m.OPEN, holder], 40, T, out, o)
+            right = sign_of_fence(data, nodes[m.CLOSE, holder], 41, T, out, o)
         return left, right
     if before(k, nodes, base) >= 0:
         left = only_code(data, before(k, nodes, base), T, nodes, base, out, o)
-    after = nodes[M_END, base + k]
-    if after < K and nodes[M_PARENT, base + after] == nodes[M_PARENT, base + k]:
+    after = nodes[m.END, base + k]
+    if after < K and nodes[m.PARENT, base + after] == nodes[m.PARENT, base + k]:
         right = only_code(data, after, T, nodes, base, out, o)
     return left, right
 
@@ -180,12 +155,12 @@ def brackets(data, k, K, T, nodes, base, out, o):  # type: ignore[no-untyped-def
 def take_brackets(k, left, right, W, nodes, base, o):  # type: ignore[no-untyped-def]
     """Take the brackets back that node ``k`` writes itself, the one before it if ``left`` and the one behind it if ``right``: next o."""
     k = outermost(k, nodes, base)
-    is_fence = nodes[M_KIND, base + nodes[M_PARENT, base + k]] == MFENCED
+    is_fence = nodes[m.KIND, base + nodes[m.PARENT, base + k]] == m.MFENCED
     if right:
-        nodes[M_FLAGS, base + (nodes[M_PARENT, base + k] if is_fence else nodes[M_END, base + k])] |= SKIPPED
+        nodes[m.FLAGS, base + (nodes[m.PARENT, base + k] if is_fence else nodes[m.END, base + k])] |= m.SKIPPED
     if left:
         W[s.COMMAND] = 0
-        return nodes[M_AT, base + (nodes[M_PARENT, base + k] if is_fence else before(k, nodes, base))]
+        return nodes[m.AT, base + (nodes[m.PARENT, base + k] if is_fence else before(k, nodes, base))]
     return o
 
 
@@ -193,10 +168,10 @@ def take_brackets(k, left, right, W, nodes, base, o):  # type: ignore[no-untyped
 def needs_braces(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Whether a script's base is more than one thing: a leaf, a bracketed row and a sum with limits are one."""
     c = base + first_leaf(k, nodes, base)
-    kind = nodes[M_KIND, c]
-    if kind > MACTION:
-        return not (kind <= MSQRT or kind in (MTABLE, MFENCED, MUNDER, MOVER, MUNDEROVER))
-    if nodes[M_END, c] <= c - base + 1:
+    kind = nodes[m.KIND, c]
+    if kind > m.MACTION:
+        return not (kind <= m.MSQRT or kind in (m.MTABLE, m.MFENCED, m.MUNDER, m.MOVER, m.MUNDEROVER))
+    if nodes[m.END, c] <= c - base + 1:
         return False
     if is_word(data, c - base, T, nodes, base, out, o):
         return False

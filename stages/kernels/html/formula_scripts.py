@@ -5,6 +5,7 @@ Legend: k a node, K nodes of the formula; T tables, W state; ``out[o:]`` is scra
 
 from __future__ import annotations
 
+from stages.kernels.html import mathml as m
 from stages.kernels.html import tex_output
 from stages.kernels.html.formula_nodes import (
     first_leaf,
@@ -15,30 +16,6 @@ from stages.kernels.html.formula_nodes import (
     shows_nothing,
 )
 from stages.kernels.html.glyphs import is_letter, next_code
-from stages.kernels.html.mathml import (
-    ANY_SCRIPT,
-    BRACED,
-    M_AT,
-    M_END,
-    M_FLAGS,
-    M_FROM,
-    M_INDEX,
-    M_KIND,
-    M_PARENT,
-    M_SECOND,
-    M_TO,
-    MACTION,
-    MI,
-    MODE,
-    MOVER,
-    MSUB,
-    MSUBSUP,
-    MSUP,
-    MTEXT,
-    MUNDER,
-    MUNDEROVER,
-    SINGLE,
-)
 from stages.kernels.html.tex_output import plain_letter, put_row
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
@@ -50,17 +27,17 @@ SCRIPT, ACCENT, SET = 1, 2, 3
 def takes_limits(data, k, T, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Whether node ``k`` is a sum, an integral, a union or a function such as lim: what stands under it is a subscript."""
     c = base + first_leaf(k, nodes, base)
-    if nodes[M_KIND, c] <= MACTION and names_function(data, c - base, T, nodes, base, out, o):
+    if nodes[m.KIND, c] <= m.MACTION and names_function(data, c - base, T, nodes, base, out, o):
         c += 1
-    kind = nodes[M_KIND, c]
-    if kind in (MUNDER, MOVER):
-        return nodes[M_FLAGS, c] // MODE == ACCENT
-    if not MI <= kind <= MTEXT or nodes[M_FROM, c] < 0:
+    kind = nodes[m.KIND, c]
+    if kind in (m.MUNDER, m.MOVER):
+        return nodes[m.FLAGS, c] // m.MODE == ACCENT
+    if not m.MI <= kind <= m.MTEXT or nodes[m.FROM, c] < 0:
         return False
-    code, pos = next_code(data, nodes[M_FROM, c], nodes[M_TO, c], T, out, o)
+    code, pos = next_code(data, nodes[m.FROM, c], nodes[m.TO, c], T, out, o)
     if 0x220F <= code <= 0x2211 or 0x222B <= code <= 0x2233 or 0x22C0 <= code <= 0x22C3 or 0x2A00 <= code <= 0x2A1C:
         return True
-    more, _ = next_code(data, pos, nodes[M_TO, c], T, out, o)
+    more, _ = next_code(data, pos, nodes[m.TO, c], T, out, o)
     return is_letter(code) and is_letter(more)
 
 
@@ -109,17 +86,17 @@ def accent_of(code, over, single):  # type: ignore[no-untyped-def]
 def begin_script(data, k, lower, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """``_`` or ``^`` before node ``k``, behind the end of a script before it, with a brace unless it is one letter or digit: next o."""
     c = base + k
-    p = base + nodes[M_PARENT, c]
-    if nodes[M_INDEX, c] == 2 and not nodes[M_FLAGS, p] & SINGLE:
+    p = base + nodes[m.PARENT, c]
+    if nodes[m.INDEX, c] == 2 and not nodes[m.FLAGS, p] & m.SINGLE:
         o = put_row(tex_output.CLOSE, T, W, out, o)
     code, variant = plain_letter(only_code(data, k, T, nodes, base, out, o), 0, T)
     bare = variant == 0 and (is_letter(code) or 48 <= code <= 57)
-    bare &= nodes[M_FLAGS, base + first_leaf(k, nodes, base)] & 15 == 0
+    bare &= nodes[m.FLAGS, base + first_leaf(k, nodes, base)] & 15 == 0
     if lower:
         row = tex_output.SUB1 if bare else tex_output.SUB
     else:
         row = tex_output.SUP1 if bare else tex_output.SUP
-    nodes[M_FLAGS, p] = (nodes[M_FLAGS, p] & ~SINGLE) | (SINGLE if bare else 0) | ANY_SCRIPT
+    nodes[m.FLAGS, p] = (nodes[m.FLAGS, p] & ~m.SINGLE) | (m.SINGLE if bare else 0) | m.ANY_SCRIPT
     return put_row(row, T, W, out, o)
 
 
@@ -127,58 +104,58 @@ def begin_script(data, k, lower, T, W, nodes, base, out, o):  # type: ignore[no-
 def open_script(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Before child ``k`` of `msub`, `msup` or `msubsup`: (next o, whether it is left out). Primes are written at once."""
     c = base + k
-    p = base + nodes[M_PARENT, c]
-    kind, index = nodes[M_KIND, p], nodes[M_INDEX, c]
+    p = base + nodes[m.PARENT, c]
+    kind, index = nodes[m.KIND, p], nodes[m.INDEX, c]
     if index == 0:
         if needs_braces(data, k, T, nodes, base, out, o):
-            nodes[M_FLAGS, p] |= BRACED
+            nodes[m.FLAGS, p] |= m.BRACED
             o = put_row(tex_output.OPEN, T, W, out, o)
         return o, False
-    if index == 1 and nodes[M_FLAGS, p] & BRACED:
+    if index == 1 and nodes[m.FLAGS, p] & m.BRACED:
         o = put_row(tex_output.CLOSE, T, W, out, o)
     nothing = shows_nothing(k, nodes, base)
     if (
         index == 1
-        and (not nothing or kind == MSUBSUP)
-        and not nodes[M_FLAGS, p] & BRACED
-        and o == nodes[M_AT, p]
-        and o > nodes[M_AT, base]
+        and (not nothing or kind == m.MSUBSUP)
+        and not nodes[m.FLAGS, p] & m.BRACED
+        and o == nodes[m.AT, p]
+        and o > nodes[m.AT, base]
         and out[o - 1] != 32
         and out[o - 1] != 123
     ):
         o = put_row(tex_output.EMPTY, T, W, out, o)  # else what stands before would take the script
     raised = k
-    if kind == MSUBSUP and index == 1:
-        raised = nodes[M_END, c] if nodes[M_END, c] < nodes[M_END, p] else -1
-    primes = num_primes(data, raised, T, nodes, base, out, o) if raised >= 0 and kind != MSUB else 0
+    if kind == m.MSUBSUP and index == 1:
+        raised = nodes[m.END, c] if nodes[m.END, c] < nodes[m.END, p] else -1
+    primes = num_primes(data, raised, T, nodes, base, out, o) if raised >= 0 and kind != m.MSUB else 0
     if index == 2 and primes:
         return o, True
     for _ in range(primes):
         o = put_row(tex_output.QUOTE, T, W, out, o)
-    if nothing or (kind == MSUP and primes):
-        nodes[M_FLAGS, p] |= SINGLE if index == 1 else 0
+    if nothing or (kind == m.MSUP and primes):
+        nodes[m.FLAGS, p] |= m.SINGLE if index == 1 else 0
         return o, True
-    return begin_script(data, k, kind == MSUB or (kind == MSUBSUP and index == 1), T, W, nodes, base, out, o), False
+    return begin_script(data, k, kind == m.MSUB or (kind == m.MSUBSUP and index == 1), T, W, nodes, base, out, o), False
 
 
 @inline_kernel
 def open_limits(data, k, over, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Begin `munder` or `mover`: an accent, a script, or something set above or below."""
     c = base + k
-    second = nodes[M_SECOND, c]
+    second = nodes[m.SECOND, c]
     accent = 0
     if second:
         code = only_code(data, second, T, nodes, base, out, o)
         accent = accent_of(code, over, only_code(data, k + 1, T, nodes, base, out, o) != 0)
     if accent:
-        nodes[M_FLAGS, c] += ACCENT * MODE
+        nodes[m.FLAGS, c] += ACCENT * m.MODE
         return put_row(accent, T, W, out, o)
     if not second or takes_limits(data, k + 1, T, nodes, base, out, o):
-        nodes[M_FLAGS, c] += SCRIPT * MODE
+        nodes[m.FLAGS, c] += SCRIPT * m.MODE
         return o
-    nodes[M_FLAGS, c] += SET * MODE
+    nodes[m.FLAGS, c] += SET * m.MODE
     o = put_row(tex_output.OVERSET if over else tex_output.UNDERSET, T, W, out, o)
-    nodes[M_AT, c], nodes[M_SECOND, c] = o, -1
+    nodes[m.AT, c], nodes[m.SECOND, c] = o, -1
     return o
 
 
@@ -186,15 +163,15 @@ def open_limits(data, k, over, T, W, nodes, base, out, o):  # type: ignore[no-un
 def open_limit(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Before what stands above or below, child ``k`` of `munder`, `mover` or `munderover`: (next o, whether it is left out)."""
     c = base + k
-    p = base + nodes[M_PARENT, c]
-    kind, mode = nodes[M_KIND, p], nodes[M_FLAGS, p] // MODE
+    p = base + nodes[m.PARENT, c]
+    kind, mode = nodes[m.KIND, p], nodes[m.FLAGS, p] // m.MODE
     if mode == ACCENT:
         return o, True
     if mode == SET:
-        nodes[M_SECOND, p] = o
+        nodes[m.SECOND, p] = o
         return o, False
     if shows_nothing(k, nodes, base):
-        nodes[M_FLAGS, p] |= SINGLE if nodes[M_INDEX, c] == 1 else 0
+        nodes[m.FLAGS, p] |= m.SINGLE if nodes[m.INDEX, c] == 1 else 0
         return o, True
-    lower = kind == MUNDER or (kind == MUNDEROVER and nodes[M_INDEX, c] == 1)
+    lower = kind == m.MUNDER or (kind == m.MUNDEROVER and nodes[m.INDEX, c] == 1)
     return begin_script(data, k, lower, T, W, nodes, base, out, o), False

@@ -12,72 +12,14 @@ Price: linear in the element; nesting beyond `MATH_DEPTH` is flat. Legend: K nod
 
 from __future__ import annotations
 
+from stages.kernels.html import mathml as m
 from stages.kernels.html import state as s
 from stages.kernels.html import tex_output
 from stages.kernels.html.entities import write_code_point
-from stages.kernels.html.formula_nodes import (
-    brackets,
-    first_leaf,
-    shows_nothing,
-    sign_of_fence,
-    take_brackets,
-)
+from stages.kernels.html.formula_nodes import brackets, first_leaf, shows_nothing, sign_of_fence, take_brackets
 from stages.kernels.html.formula_scripts import ACCENT, SET, open_limit, open_limits, open_script
 from stages.kernels.html.glyphs import is_letter, next_code
-from stages.kernels.html.mathml import (
-    ANY_SCRIPT,
-    IN_BOX,
-    LINE_ABOVE,
-    LINE_BELOW,
-    M_AT,
-    M_CLOSE,
-    M_END,
-    M_FLAGS,
-    M_FROM,
-    M_INDEX,
-    M_KIND,
-    M_OPEN,
-    M_PARENT,
-    M_SECOND,
-    M_TO,
-    MACTION,
-    MENCLOSE,
-    MFENCED,
-    MFRAC,
-    MI,
-    MLABELEDTR,
-    MMULTI,
-    MN,
-    MODE,
-    MOVER,
-    MPHANTOM,
-    MPRESCRIPTS,
-    MROOT,
-    MS,
-    MSPACE,
-    MSQRT,
-    MSUB,
-    MSUBSUP,
-    MTABLE,
-    MTD,
-    MTEXT,
-    MTR,
-    MUNDER,
-    MUNDEROVER,
-    NO_LINE,
-    NONE,
-    RIGHT,
-    SINGLE,
-    SKIPPED,
-    STRUCK,
-    UNDER_ROOT,
-)
-from stages.kernels.html.tex_output import (
-    put_code,
-    put_leaf,
-    put_row,
-    put_symbol,
-)
+from stages.kernels.html.tex_output import put_code, put_leaf, put_row, put_symbol
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 
@@ -108,44 +50,44 @@ def table_name(data, k, K, T, nodes, base, out, o):  # type: ignore[no-untyped-d
         return tex_output.VVMATRIX, True, True
     if left == 123 and right != 125:
         return tex_output.CASES, True, False
-    return tex_output.ALIGNED if nodes[M_FLAGS, base + k] & RIGHT else tex_output.MATRIX, False, False
+    return tex_output.ALIGNED if nodes[m.FLAGS, base + k] & m.RIGHT else tex_output.MATRIX, False, False
 
 
 @inline_kernel
 def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Write the separator of its parent before node ``k``: (next o, whether it is left out)."""
     c = base + k
-    p = base + nodes[M_PARENT, c]
-    kind, index = nodes[M_KIND, p], nodes[M_INDEX, c]
-    if nodes[M_FLAGS, c] & SKIPPED or (kind == MLABELEDTR and index == 0):
+    p = base + nodes[m.PARENT, c]
+    kind, index = nodes[m.KIND, p], nodes[m.INDEX, c]
+    if nodes[m.FLAGS, c] & m.SKIPPED or (kind == m.MLABELEDTR and index == 0):
         return o, True
-    if MSUB <= kind <= MSUBSUP:
+    if m.MSUB <= kind <= m.MSUBSUP:
         return open_script(data, k, T, W, nodes, base, out, o)
     if index == 0:
         return o, False
-    if MUNDER <= kind <= MUNDEROVER:
+    if m.MUNDER <= kind <= m.MUNDEROVER:
         return open_limit(data, k, T, W, nodes, base, out, o)
-    if kind == MFRAC and index == 1:
+    if kind == m.MFRAC and index == 1:
         o = put_row(tex_output.BETWEEN, T, W, out, o)
-    elif kind == MROOT and index == 1:
-        nodes[M_SECOND, p] = o
-    elif kind == MMULTI:
-        if nodes[M_KIND, c] == MPRESCRIPTS and nodes[M_SECOND, p] < 0:
-            nodes[M_SECOND, p] = o
+    elif kind == m.MROOT and index == 1:
+        nodes[m.SECOND, p] = o
+    elif kind == m.MMULTI:
+        if nodes[m.KIND, c] == m.MPRESCRIPTS and nodes[m.SECOND, p] < 0:
+            nodes[m.SECOND, p] = o
             return put_row(tex_output.EMPTY, T, W, out, o), True
-        if nodes[M_KIND, c] == NONE or nodes[M_KIND, c] == MPRESCRIPTS or shows_nothing(k, nodes, base):
+        if nodes[m.KIND, c] == m.NONE or nodes[m.KIND, c] == m.MPRESCRIPTS or shows_nothing(k, nodes, base):
             return o, True
-        lower = (index & 1 == 1) == (nodes[M_SECOND, p] < 0)
-        if index > 2 and nodes[M_SECOND, p] < 0 and (lower or shows_nothing(k - 1, nodes, base)):
+        lower = (index & 1 == 1) == (nodes[m.SECOND, p] < 0)
+        if index > 2 and nodes[m.SECOND, p] < 0 and (lower or shows_nothing(k - 1, nodes, base)):
             o = put_row(tex_output.EMPTY, T, W, out, o)  # the indices of a tensor stand one behind the other
         o = put_row(tex_output.SUB if lower else tex_output.SUP, T, W, out, o)
-    elif kind == MTR or (kind == MLABELEDTR and index > 1):
-        if k >= nodes[M_CLOSE, p]:
+    elif kind == m.MTR or (kind == m.MLABELEDTR and index > 1):
+        if k >= nodes[m.CLOSE, p]:
             return o, True  # nothing but empty cells
         o = put_row(tex_output.NEW_CELL, T, W, out, o)
-    elif kind == MTABLE:
+    elif kind == m.MTABLE:
         o = put_row(tex_output.NEW_ROW, T, W, out, o)
-    elif kind == MFENCED:
+    elif kind == m.MFENCED:
         o = put_row(tex_output.COMMA, T, W, out, o)
     return o, False
 
@@ -153,75 +95,75 @@ def open_child(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-d
 @inline_kernel
 def row_of_mode(mode):  # type: ignore[no-untyped-def]
     """The command of a mode of `menclose`; 0: its content alone."""
-    if mode == IN_BOX:
+    if mode == m.IN_BOX:
         return tex_output.BOXED
-    if mode == STRUCK:
+    if mode == m.STRUCK:
         return tex_output.CANCEL
-    if mode == LINE_ABOVE:
+    if mode == m.LINE_ABOVE:
         return tex_output.OVERLINE
-    if mode == LINE_BELOW:
+    if mode == m.LINE_BELOW:
         return tex_output.UNDERLINE
-    return tex_output.SQRT if mode == UNDER_ROOT else 0
+    return tex_output.SQRT if mode == m.UNDER_ROOT else 0
 
 
 @inline_kernel
 def is_plain(kind):  # type: ignore[no-untyped-def]
     """Whether an element without characters shows nothing: a cell, a row of a formula, a space."""
-    return kind <= MACTION or kind in (MTD, MSPACE)
+    return kind <= m.MACTION or kind in (m.MTD, m.MSPACE)
 
 
 @inline_kernel
 def open_math(data, k, K, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """Begin node ``k``: next o."""
     c = base + k
-    kind = nodes[M_KIND, c]
-    nodes[M_AT, c] = o
-    if MI <= kind <= MS:
-        if nodes[M_FROM, c] >= 0:
+    kind = nodes[m.KIND, c]
+    nodes[m.AT, c] = o
+    if m.MI <= kind <= m.MS:
+        if nodes[m.FROM, c] >= 0:
             o = put_leaf(data, c, T, W, nodes, out, o)
-    elif kind == MFRAC and nodes[M_FLAGS, c] & NO_LINE:
+    elif kind == m.MFRAC and nodes[m.FLAGS, c] & m.NO_LINE:
         left, right = brackets(data, k, K, T, nodes, base, out, o)
         if left == 40 and right == 41:
             o = take_brackets(k, True, True, W, nodes, base, o)
         o = put_row(tex_output.BINOM, T, W, out, o)
-    elif kind == MFRAC:
+    elif kind == m.MFRAC:
         o = put_row(tex_output.FRAC, T, W, out, o)
-    elif kind == MSQRT:
+    elif kind == m.MSQRT:
         o = put_row(tex_output.SQRT, T, W, out, o)
-    elif kind == MROOT:
+    elif kind == m.MROOT:
         o = put_row(tex_output.ROOT, T, W, out, o)
-        nodes[M_AT, c], nodes[M_SECOND, c] = o, -1
-    elif kind == MMULTI:
-        nodes[M_SECOND, c] = -1
-    elif kind in (MUNDER, MOVER):
-        o = open_limits(data, k, kind == MOVER, T, W, nodes, base, out, o)
-    elif kind == MTABLE:
+        nodes[m.AT, c], nodes[m.SECOND, c] = o, -1
+    elif kind == m.MMULTI:
+        nodes[m.SECOND, c] = -1
+    elif kind in (m.MUNDER, m.MOVER):
+        o = open_limits(data, k, kind == m.MOVER, T, W, nodes, base, out, o)
+    elif kind == m.MTABLE:
         row, left, right = table_name(data, k, K, T, nodes, base, out, o)
         o = take_brackets(k, left, right, W, nodes, base, o)
-        nodes[M_SECOND, c] = row
+        nodes[m.SECOND, c] = row
         o = put_row(tex_output.BEGIN, T, W, out, o)
         o = put_row(row, T, W, out, o)
         o = put_code(32, W, out, o)
-    elif kind in (MTR, MLABELEDTR):
-        last = nodes[M_END, c]
-        while last > k + 1 and nodes[M_FROM, base + last - 1] < 0 and is_plain(nodes[M_KIND, base + last - 1]):
+    elif kind in (m.MTR, m.MLABELEDTR):
+        last = nodes[m.END, c]
+        while last > k + 1 and nodes[m.FROM, base + last - 1] < 0 and is_plain(nodes[m.KIND, base + last - 1]):
             last -= 1
-        nodes[M_CLOSE, c] = last  # behind what the row shows
-    elif kind == MFENCED:
-        sign = sign_of_fence(data, nodes[M_OPEN, c], 40, T, out, o)
+        nodes[m.CLOSE, c] = last  # behind what the row shows
+    elif kind == m.MFENCED:
+        sign = sign_of_fence(data, nodes[m.OPEN, c], 40, T, out, o)
         o = put_symbol(sign, 0, T, W, out, o) if sign else o
-    elif kind == MENCLOSE:
-        row = row_of_mode(nodes[M_FLAGS, c] // MODE)
+    elif kind == m.MENCLOSE:
+        row = row_of_mode(nodes[m.FLAGS, c] // m.MODE)
         o = put_row(row, T, W, out, o) if row else o
-    elif kind == MPHANTOM:
+    elif kind == m.MPHANTOM:
         o = put_row(tex_output.PHANTOM, T, W, out, o)
-    elif kind == MSPACE:
-        if out[o - 1] != 32 and nodes[M_END, c] < nodes[M_END, base + nodes[M_PARENT, c]]:
+    elif kind == m.MSPACE:
+        if out[o - 1] != 32 and nodes[m.END, c] < nodes[m.END, base + nodes[m.PARENT, c]]:
             o = put_code(32, W, out, o)
-    elif nodes[M_FROM, c] >= 0 and kind <= MACTION:
-        nodes[M_KIND, c] = MTEXT
+    elif nodes[m.FROM, c] >= 0 and kind <= m.MACTION:
+        nodes[m.KIND, c] = m.MTEXT
         o = put_leaf(data, c, T, W, nodes, out, o)
-        nodes[M_KIND, c] = kind
+        nodes[m.KIND, c] = kind
     return o
 
 
@@ -238,32 +180,32 @@ def set_before(out, first, scripts, o):  # type: ignore[no-untyped-def]
 def close_math(data, k, T, W, nodes, base, out, o):  # type: ignore[no-untyped-def]
     """End node ``k``, and what its parent opened before it: next o."""
     c = base + k
-    kind, flags = nodes[M_KIND, c], nodes[M_FLAGS, c]
-    if kind in (MFRAC, MSQRT, MPHANTOM) or (kind == MENCLOSE and flags // MODE):
+    kind, flags = nodes[m.KIND, c], nodes[m.FLAGS, c]
+    if kind in (m.MFRAC, m.MSQRT, m.MPHANTOM) or (kind == m.MENCLOSE and flags // m.MODE):
         o = put_row(tex_output.CLOSE, T, W, out, o)
-    elif kind == MROOT or ((kind in (MUNDER, MOVER)) and flags // MODE == SET):
-        second = nodes[M_SECOND, c] if nodes[M_SECOND, c] >= 0 else o  # where the second child, if any, was written
-        o = put_row(tex_output.ROOT_OF if kind == MROOT else tex_output.BETWEEN, T, W, out, o)
+    elif kind == m.MROOT or ((kind in (m.MUNDER, m.MOVER)) and flags // m.MODE == SET):
+        second = nodes[m.SECOND, c] if nodes[m.SECOND, c] >= 0 else o  # where the second child, if any, was written
+        o = put_row(tex_output.ROOT_OF if kind == m.MROOT else tex_output.BETWEEN, T, W, out, o)
         if not W[s.FULL]:
-            rotate(out, nodes[M_AT, c], second, o)
+            rotate(out, nodes[m.AT, c], second, o)
         o = put_row(tex_output.CLOSE, T, W, out, o)
-    elif (kind in (MUNDER, MOVER)) and flags // MODE == ACCENT:
+    elif (kind in (m.MUNDER, m.MOVER)) and flags // m.MODE == ACCENT:
         o = put_row(tex_output.CLOSE, T, W, out, o)
-    elif MSUB <= kind <= MUNDEROVER:
-        if flags & ANY_SCRIPT and not flags & SINGLE:
+    elif m.MSUB <= kind <= m.MUNDEROVER:
+        if flags & m.ANY_SCRIPT and not flags & m.SINGLE:
             o = put_row(tex_output.CLOSE, T, W, out, o)
-    elif kind == MMULTI and nodes[M_SECOND, c] >= 0 and not W[s.FULL]:
-        o = set_before(out, nodes[M_AT, c], nodes[M_SECOND, c], o)
+    elif kind == m.MMULTI and nodes[m.SECOND, c] >= 0 and not W[s.FULL]:
+        o = set_before(out, nodes[m.AT, c], nodes[m.SECOND, c], o)
         W[s.COMMAND] = is_letter(out[o - 1])
-    elif kind == MTABLE:
+    elif kind == m.MTABLE:
         o = put_code(32, W, out, o)
         o = put_row(tex_output.END, T, W, out, o)
-        o = put_row(nodes[M_SECOND, c], T, W, out, o)
-    elif kind == MFENCED:
-        sign = 0 if flags & SKIPPED else sign_of_fence(data, nodes[M_CLOSE, c], 41, T, out, o)
+        o = put_row(nodes[m.SECOND, c], T, W, out, o)
+    elif kind == m.MFENCED:
+        sign = 0 if flags & m.SKIPPED else sign_of_fence(data, nodes[m.CLOSE, c], 41, T, out, o)
         o = put_symbol(sign, 0, T, W, out, o) if sign else o
-    p = base + nodes[M_PARENT, c]
-    if nodes[M_KIND, p] == MMULTI and nodes[M_INDEX, c] > 0:
+    p = base + nodes[m.PARENT, c]
+    if nodes[m.KIND, p] == m.MMULTI and nodes[m.INDEX, c] > 0:
         o = put_row(tex_output.CLOSE, T, W, out, o)
     return o
 
@@ -275,7 +217,7 @@ def write_math(data, K, T, W, nodes, out, o, limit):  # type: ignore[no-untyped-
     out[o - 1] = 32
     W[s.LIMIT], W[s.FULL], W[s.COMMAND], W[s.STYLE_TO] = limit, 0, 0, -1
     while not W[s.FULL]:
-        while depth > 0 and nodes[M_END, base + W[s.MATH_STACK + depth - 1]] <= k:
+        while depth > 0 and nodes[m.END, base + W[s.MATH_STACK + depth - 1]] <= k:
             depth -= 1
             o = close_math(data, W[s.MATH_STACK + depth], T, W, nodes, base, out, o)
         if k >= K:
@@ -284,7 +226,7 @@ def write_math(data, K, T, W, nodes, out, o, limit):  # type: ignore[no-untyped-
         if k > 0:
             o, left_out = open_child(data, k, T, W, nodes, base, out, o)
         if left_out:
-            k = nodes[M_END, base + k]
+            k = nodes[m.END, base + k]
             continue
         o = open_math(data, k, K, T, W, nodes, base, out, o)
         W[s.MATH_STACK + depth] = k
@@ -298,7 +240,7 @@ def write_characters(data, K, T, W, nodes, out, o):  # type: ignore[no-untyped-d
     """The bare characters of a formula: next o. Never longer than its source."""
     base = W[s.NODES]
     for k in range(K):
-        pos, stop = nodes[M_FROM, base + k], nodes[M_TO, base + k]
+        pos, stop = nodes[m.FROM, base + k], nodes[m.TO, base + k]
         while 0 <= pos < stop:
             code, pos = next_code(data, pos, stop, T, out, o)
             if code >= 0:
@@ -311,7 +253,7 @@ def simple_fraction(K, nodes, W):  # type: ignore[no-untyped-def]
     """The column of an `mfrac` of two numbers that is the whole formula; -1 otherwise."""
     base = W[s.NODES]
     c = base + first_leaf(0, nodes, base)
-    if nodes[M_KIND, c] != MFRAC or c - base + 3 != K or nodes[M_KIND, c + 1] != MN or nodes[M_KIND, c + 2] != MN:
+    if nodes[m.KIND, c] != m.MFRAC or c - base + 3 != K or nodes[m.KIND, c + 1] != m.MN or nodes[m.KIND, c + 2] != m.MN:
         return -1
     return c
 
@@ -320,7 +262,7 @@ def simple_fraction(K, nodes, W):  # type: ignore[no-untyped-def]
 def write_fraction(data, c, T, W, nodes, out, o, limit):  # type: ignore[no-untyped-def]
     """``1/2``: next o."""
     W[s.LIMIT], W[s.FULL], W[s.COMMAND] = limit, 0, 0
-    if nodes[M_FROM, c + 1] < 0 or nodes[M_FROM, c + 2] < 0:
+    if nodes[m.FROM, c + 1] < 0 or nodes[m.FROM, c + 2] < 0:
         return o
     o = put_leaf(data, c + 1, T, W, nodes, out, o)
     o = put_code(47, W, out, o)

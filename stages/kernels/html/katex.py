@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from stages.kernels.html import katex_classes as box
+from stages.kernels.html import mathml as m
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
-from stages.kernels.html.katex_classes import FORMULA, LINE, SKIP, STRUT, read_box, read_size, top_of_item
+from stages.kernels.html.katex_classes import read_box, read_size, top_of_item
 from stages.kernels.html.katex_nodes import (
     ITEM,
     ITEMS,
@@ -27,7 +29,6 @@ from stages.kernels.html.katex_nodes import (
     end_box,
     place_item,
 )
-from stages.kernels.html.mathml import M_END, M_FLAGS, M_KIND, M_PARENT, MATH, MFRAC, NO_LINE
 from stages.kernels.html.rendered import read_name
 from stages.kernels.html.tables import fnv
 from stages.kernels.html.tokens import find_byte, read_attributes, skip_markup
@@ -62,15 +63,15 @@ def open_box(data, found, depth, K, W, T, nodes, base):  # type: ignore[no-untyp
     node, is_over, mask = now, False, 0
     if (found >> t.CLASS) & 1:
         mask = read_box(data, W[s.SPANS + 2 * t.CLASS], W[s.SPANS + 2 * t.CLASS + 1], T)
-    if mask & FORMULA:
+    if mask & box.FORMULA:
         K = -1
-    elif mask & SKIP:
+    elif mask & box.SKIP:
         is_over = True
-        if mask & STRUT and role & ITEM and not place_item(data, found, now, top, W, nodes, base):
+        if mask & box.STRUT and role & ITEM and not place_item(data, found, now, top, W, nodes, base):
             K = -1
-        p = base + nodes[M_PARENT, base + now]
-        if mask & LINE and nodes[M_KIND, p] == MFRAC:
-            nodes[M_FLAGS, p] &= ~NO_LINE
+        p = base + nodes[m.PARENT, base + now]
+        if mask & box.LINE and nodes[m.KIND, p] == m.MFRAC:
+            nodes[m.FLAGS, p] &= ~m.NO_LINE
     else:
         i = top_of_item(data, found, W) if role & ITEMS else -1
         if i >= 0:
@@ -91,7 +92,7 @@ def read_boxes(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
     Open elements stand in ``W[s.DRAWN:]``, three numbers each: role, node, ``top`` of an item. Nothing is read inside the one ``over``.
     """
     base, depth, over, num_tags, level = W[s.NODES], 0, -1, 1, 1
-    K = add_box(data, 0, 0, MATH, W, T, nodes, base)
+    K = add_box(data, 0, 0, m.MATH, W, T, nodes, base)
     while pos < end and K > 0:
         lt = find_byte(data, pos, end, 60)
         role = W[s.DRAWN + 3 * depth - 3] if depth > 0 else 0
@@ -107,7 +108,7 @@ def read_boxes(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
             continue
         if data[pos + 1] == 47:
             if depth == 0:
-                nodes[M_END, base] = K
+                nodes[m.END, base] = K
                 return pos, K
             depth -= 1
             if over == depth:

@@ -5,20 +5,7 @@ Legend: K nodes of the formula; ``base`` the column of its first.
 
 from __future__ import annotations
 
-from stages.kernels.html.mathml import (
-    M_AT,
-    M_END,
-    M_FLAGS,
-    M_FROM,
-    M_INDEX,
-    M_KIND,
-    M_OPEN,
-    M_PARENT,
-    M_SECOND,
-    M_TO,
-    MTD,
-    MTR,
-)
+from stages.kernels.html import mathml as m
 from stages.kernels.html.rendered import exchange, number_children
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
@@ -29,20 +16,20 @@ SAME_ROW = 400
 @inline_kernel
 def swap_first(nodes, base, p):  # type: ignore[no-untyped-def]
     """Exchange the first two children of node ``p``, which has been read."""
-    a, end = p + 1, nodes[M_END, base + p]
-    if a >= end or nodes[M_END, base + a] >= end:
+    a, end = p + 1, nodes[m.END, base + p]
+    if a >= end or nodes[m.END, base + a] >= end:
         return
-    b = nodes[M_END, base + a]
-    exchange(nodes, base, p, a, b, nodes[M_END, base + b])
+    b = nodes[m.END, base + a]
+    exchange(nodes, base, p, a, b, nodes[m.END, base + b])
     number_children(nodes, base, p)
 
 
 @inline_kernel
 def add_plain(nodes, c, kind, parent, index, k):  # type: ignore[no-untyped-def]
     """Make column ``c`` node ``k``, which holds nothing."""
-    nodes[M_KIND, c], nodes[M_PARENT, c], nodes[M_INDEX, c], nodes[M_END, c] = kind, parent, index, k + 1
-    nodes[M_FROM, c] = nodes[M_TO, c] = -1
-    nodes[M_SECOND, c] = nodes[M_FLAGS, c] = nodes[M_AT, c] = nodes[M_OPEN, c] = 0
+    nodes[m.KIND, c], nodes[m.PARENT, c], nodes[m.INDEX, c], nodes[m.END, c] = kind, parent, index, k + 1
+    nodes[m.FROM, c] = nodes[m.TO, c] = -1
+    nodes[m.SECOND, c] = nodes[m.FLAGS, c] = nodes[m.AT, c] = nodes[m.OPEN, c] = 0
 
 
 @inline_kernel
@@ -52,24 +39,24 @@ def copy_cell(nodes, base, source, p, size, n, row, index):  # type: ignore[no-u
         to = base + n + k
         for r in range(nodes.shape[0]):
             nodes[r, to] = nodes[r, source + k]
-        nodes[M_END, to] += n - p
-        nodes[M_PARENT, to] += n - p
-        if nodes[M_SECOND, to]:
-            nodes[M_SECOND, to] += n - p
-    nodes[M_PARENT, base + n], nodes[M_INDEX, base + n], nodes[M_KIND, base + n] = row, index, MTD
+        nodes[m.END, to] += n - p
+        nodes[m.PARENT, to] += n - p
+        if nodes[m.SECOND, to]:
+            nodes[m.SECOND, to] += n - p
+    nodes[m.PARENT, base + n], nodes[m.INDEX, base + n], nodes[m.KIND, base + n] = row, index, m.MTD
 
 
 @inline_kernel
 def highest(nodes, at, first, last):  # type: ignore[no-untyped-def]
-    """(place of the highest cell that is left in any column, number of columns); the place is 1 << 60 where none is. Columns stand from ``at`` on; `M_FROM` of
+    """(place of the highest cell that is left in any column, number of columns); the place is 1 << 60 where none is. Columns stand from ``at`` on; `m.FROM` of
     one is its next cell."""
     place, num, q = 1 << 60, 0, first
     while q < last:
-        p = nodes[M_FROM, at + q]
-        if p < nodes[M_END, at + q]:
-            place = min(place, nodes[M_OPEN, at + p])
+        p = nodes[m.FROM, at + q]
+        if p < nodes[m.END, at + q]:
+            place = min(place, nodes[m.OPEN, at + p])
         num += 1
-        q = nodes[M_END, at + q]
+        q = nodes[m.END, at + q]
     return place, num
 
 
@@ -88,10 +75,10 @@ def in_rows(nodes, base, table, K, room):  # type: ignore[no-untyped-def]
             nodes[r, at + k] = nodes[r, base + k]
     q = first
     while q < K:
-        if nodes[M_KIND, at + q] != MTR:
+        if nodes[m.KIND, at + q] != m.MTR:
             return -1
-        nodes[M_FROM, at + q] = q + 1
-        q = nodes[M_END, at + q]
+        nodes[m.FROM, at + q] = q + 1
+        q = nodes[m.END, at + q]
     n, num_rows, work = first, 0, 0
     place, num = highest(nodes, at, first, K)
     while place < 1 << 60:
@@ -99,26 +86,26 @@ def in_rows(nodes, base, table, K, room):  # type: ignore[no-untyped-def]
         row, column, q = n, 0, first
         if work > 4 * size + 64 or n + 1 > room - size:
             return -1
-        add_plain(nodes, base + n, MTR, table, num_rows, n)
+        add_plain(nodes, base + n, m.MTR, table, num_rows, n)
         n += 1
         while q < K:
-            p = nodes[M_FROM, at + q]
-            if p < nodes[M_END, at + q] and nodes[M_OPEN, at + p] <= place + SAME_ROW:
-                while nodes[M_AT, base + row] < column and n < room - size:
-                    add_plain(nodes, base + n, MTD, row, nodes[M_AT, base + row], n)
-                    nodes[M_AT, base + row] += 1
+            p = nodes[m.FROM, at + q]
+            if p < nodes[m.END, at + q] and nodes[m.OPEN, at + p] <= place + SAME_ROW:
+                while nodes[m.AT, base + row] < column and n < room - size:
+                    add_plain(nodes, base + n, m.MTD, row, nodes[m.AT, base + row], n)
+                    nodes[m.AT, base + row] += 1
                     n += 1
-                count = nodes[M_END, at + p] - p
+                count = nodes[m.END, at + p] - p
                 if n + count > room - size:
                     return -1
                 copy_cell(nodes, base, at + p, p, count, n, row, column)
-                nodes[M_AT, base + row] += 1
-                nodes[M_FROM, at + q] = nodes[M_END, at + p]
+                nodes[m.AT, base + row] += 1
+                nodes[m.FROM, at + q] = nodes[m.END, at + p]
                 n += count
             column += 1
-            q = nodes[M_END, at + q]
-        nodes[M_END, base + row] = n
+            q = nodes[m.END, at + q]
+        nodes[m.END, base + row] = n
         num_rows += 1
         place, num = highest(nodes, at, first, K)
-    nodes[M_AT, base + table] = num_rows
+    nodes[m.AT, base + table] = num_rows
     return n

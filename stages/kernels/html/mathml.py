@@ -12,50 +12,17 @@ from stages.kernels.html.tables import FNV_START, MATH_TABLE, TAG_FLAGS, look_up
 from stages.kernels.html.tokens import find_byte, find_raw_end, is_space, read_attributes, read_tag_name, skip_markup
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
-MATH_NAMES = [
-    "math",
-    "mrow",
-    "mstyle",
-    "mpadded",
-    "semantics",
-    "merror",
-    "maction",
-    "mi",
-    "mn",
-    "mo",
-    "mtext",
-    "ms",
-    "mspace",
-    "mfrac",
-    "msqrt",
-    "mroot",
-    "msub",
-    "msup",
-    "msubsup",
-    "munder",
-    "mover",
-    "munderover",
-    "mmultiscripts",
-    "mprescripts",
-    "none",
-    "mtable",
-    "mtr",
-    "mlabeledtr",
-    "mtd",
-    "mfenced",
-    "menclose",
-    "mphantom",
-    "annotation",
-    "annotation-xml",
-]
+MATH_NAMES = ["math", "mrow", "mstyle", "mpadded", "semantics", "merror", "maction", "mi", "mn", "mo", "mtext", "ms", "mspace",
+              "mfrac", "msqrt", "mroot", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mmultiscripts", "mprescripts", "none",
+              "mtable", "mtr", "mlabeledtr", "mtd", "mfenced", "menclose", "mphantom", "annotation", "annotation-xml"]  # fmt: skip
 (MATH, MROW, MSTYLE, MPADDED, SEMANTICS, MERROR, MACTION, MI, MN, MO, MTEXT, MS, MSPACE, MFRAC, MSQRT, MROOT, MSUB, MSUP,
  MSUBSUP, MUNDER, MOVER, MUNDEROVER, MMULTI, MPRESCRIPTS, NONE, MTABLE, MTR, MLABELEDTR, MTD, MFENCED, MENCLOSE, MPHANTOM,
  ANNOTATION, ANNOTATION_XML) = range(1, 35)  # fmt: skip
 # rows of a formula's nodes
-M_KIND, M_PARENT, M_FROM, M_TO, M_END, M_SECOND, M_INDEX, M_FLAGS, M_AT, M_OPEN, M_CLOSE = range(11)
-"""`M_OPEN`, `M_CLOSE`: where the brackets of `mfenced` stand in the page << `SIGN_SHIFT`, and their size; -1: they are round."""
+KIND, PARENT, FROM, TO, END, SECOND, INDEX, FLAGS, AT, OPEN, CLOSE = range(11)
+"""`OPEN`, `CLOSE`: where the brackets of `mfenced` stand in the page << `SIGN_SHIFT`, and their size; -1: they are round."""
 SIGN_SHIFT = 4
-# what M_FLAGS holds beside a variant (lowest 4 bits) and a mode
+# what FLAGS holds beside a variant (lowest 4 bits) and a mode
 BRACED, SKIPPED, RIGHT, SINGLE, ANY_SCRIPT, NO_LINE, RELATION = 16, 32, 64, 128, 256, 512, 1024
 MODE = 1 << 12
 IN_BOX, STRUCK, LINE_ABOVE, LINE_BELOW, UNDER_ROOT = 1, 2, 3, 4, 5
@@ -138,23 +105,23 @@ def mode_of_notation(data, start, stop):  # type: ignore[no-untyped-def]
 def add_math_node(data, nodes, base, K, parent, kind, W, T, found):  # type: ignore[no-untyped-def]
     """Fill column ``base + K`` for an element whose attributes were just read."""
     c = base + K
-    nodes[M_KIND, c] = kind
-    nodes[M_PARENT, c] = parent
-    nodes[M_FROM, c] = -1
-    nodes[M_TO, c] = -1
-    nodes[M_END, c] = K + 1
-    nodes[M_SECOND, c] = 0
-    nodes[M_FLAGS, c] = 0
-    nodes[M_AT, c] = 0
-    nodes[M_INDEX, c] = 0
+    nodes[KIND, c] = kind
+    nodes[PARENT, c] = parent
+    nodes[FROM, c] = -1
+    nodes[TO, c] = -1
+    nodes[END, c] = K + 1
+    nodes[SECOND, c] = 0
+    nodes[FLAGS, c] = 0
+    nodes[AT, c] = 0
+    nodes[INDEX, c] = 0
     if K > 0:
         p = base + parent
-        nodes[M_INDEX, c] = nodes[M_AT, p]
-        nodes[M_AT, p] += 1  # number of children, until it is written
-        if nodes[M_INDEX, c] == 1:
-            nodes[M_SECOND, p] = K
-        if kind >= MI and nodes[M_KIND, p] <= MACTION:
-            nodes[M_FLAGS, c] |= nodes[M_FLAGS, p] & 15
+        nodes[INDEX, c] = nodes[AT, p]
+        nodes[AT, p] += 1  # number of children, until it is written
+        if nodes[INDEX, c] == 1:
+            nodes[SECOND, p] = K
+        if kind >= MI and nodes[KIND, p] <= MACTION:
+            nodes[FLAGS, c] |= nodes[FLAGS, p] & 15
     if (found >> t.MATHVARIANT) & 1:
         h = FNV_START
         for i in range(
@@ -162,28 +129,28 @@ def add_math_node(data, nodes, base, K, parent, kind, W, T, found):  # type: ign
         ):
             h = mix(h, data[i])
         variant = look_up(T, MATH_TABLE, 256, h)
-        nodes[M_FLAGS, c] &= ~15
+        nodes[FLAGS, c] &= ~15
         if variant >= FIRST_VARIANT_NAME:
-            nodes[M_FLAGS, c] |= variant - FIRST_VARIANT_NAME
+            nodes[FLAGS, c] |= variant - FIRST_VARIANT_NAME
     if kind == MTABLE and (found >> t.COLUMNALIGN) & 1:
         start = W[s.SPANS + 2 * t.COLUMNALIGN]
         if start < W[s.SPANS + 2 * t.COLUMNALIGN + 1] and data[start] == 114:
-            nodes[M_FLAGS, c] |= RIGHT
+            nodes[FLAGS, c] |= RIGHT
     if kind == MTABLE and (found >> t.DISPLAYSTYLE) & 1:
         start = W[s.SPANS + 2 * t.DISPLAYSTYLE]
         if start < W[s.SPANS + 2 * t.DISPLAYSTYLE + 1] and data[start] == 116:
-            nodes[M_FLAGS, c] |= RIGHT
+            nodes[FLAGS, c] |= RIGHT
     if kind == MFENCED:
-        for row, which in ((M_OPEN, t.OPEN), (M_CLOSE, t.CLOSE)):
+        for row, which in ((OPEN, t.OPEN), (CLOSE, t.CLOSE)):
             start, stop = W[s.SPANS + 2 * which], W[s.SPANS + 2 * which + 1]
             nodes[row, c] = start << SIGN_SHIFT | min(stop - start, 15) if (found >> which) & 1 else -1
     if kind == MENCLOSE and (found >> t.NOTATION) & 1:
         start, stop = W[s.SPANS + 2 * t.NOTATION], W[s.SPANS + 2 * t.NOTATION + 1]
-        nodes[M_FLAGS, c] += MODE * mode_of_notation(data, start, stop)
+        nodes[FLAGS, c] += MODE * mode_of_notation(data, start, stop)
     if kind == MFRAC and (found >> t.LINETHICKNESS) & 1:
         start = W[s.SPANS + 2 * t.LINETHICKNESS]
         if start < W[s.SPANS + 2 * t.LINETHICKNESS + 1] and data[start] == 48:
-            nodes[M_FLAGS, c] |= NO_LINE
+            nodes[FLAGS, c] |= NO_LINE
 
 
 @inline_kernel
@@ -191,22 +158,22 @@ def note_math_text(data, start, stop, nodes, column):  # type: ignore[no-untyped
     """Text inside an element: its own while it holds no other element."""
     while start < stop and is_space(data[start]):
         start += 1
-    if start >= stop or nodes[M_AT, column] > 0:
+    if start >= stop or nodes[AT, column] > 0:
         return
-    if nodes[M_FROM, column] < 0:
-        nodes[M_FROM, column] = start
-    nodes[M_TO, column] = stop
+    if nodes[FROM, column] < 0:
+        nodes[FROM, column] = start
+    nodes[TO, column] = stop
 
 
 @inline_kernel
 def close_math(nodes, base, K, W, depth, kind):  # type: ignore[no-untyped-def]
     """The end tag of an element of ``kind`` behind ``K`` nodes: closes the innermost that is open, and all in it; how many stay open."""
     k = depth - 1
-    while k > 0 and nodes[M_KIND, base + W[s.MATH_STACK + k]] != kind:
+    while k > 0 and nodes[KIND, base + W[s.MATH_STACK + k]] != kind:
         k -= 1
     while k > 0 and depth > k:
         depth -= 1
-        nodes[M_END, base + W[s.MATH_STACK + depth]] = K
+        nodes[END, base + W[s.MATH_STACK + depth]] = K
     return depth
 
 
@@ -264,7 +231,7 @@ def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
         name_end, kind = read_math_name(data, first, end, T)
         if kind < 0:
             _, tag = read_tag_name(data, first, end, T)
-            if ends_formula(T[TAG_FLAGS + tag], closing, nodes[M_KIND, top]):
+            if ends_formula(T[TAG_FLAGS + tag], closing, nodes[KIND, top]):
                 after = pos
                 break
             pos = skip_foreign(data, name_end, end, closing, T, W, tag)
@@ -292,7 +259,7 @@ def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
         if kind >= ANNOTATION:
             pos = read_annotation(data, pos, end, kind, found, T, W)
             continue
-        if MI <= nodes[M_KIND, top] <= MS and (nodes[M_KIND, top] > MO or nodes[M_FROM, top] >= 0):
+        if MI <= nodes[KIND, top] <= MS and (nodes[KIND, top] > MO or nodes[FROM, top] >= 0):
             continue  # in a leaf
         if K == 1 and (found >> t.DATA_LATEX) & 1 and W[s.TEX_FROM] < 0:
             W[s.TEX_FROM] = W[s.SPANS + 2 * t.DATA_LATEX]
@@ -307,8 +274,8 @@ def read_math(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
         K += 1
     while depth > 0:
         depth -= 1
-        nodes[M_END, base + W[s.MATH_STACK + depth]] = K
+        nodes[END, base + W[s.MATH_STACK + depth]] = K
     for k in range(K):
-        if MI <= nodes[M_KIND, base + k] <= MO and nodes[M_END, base + k] > k + 1:
-            nodes[M_KIND, base + k] = MROW  # KaTeX wraps what it underlines in `mo`
+        if MI <= nodes[KIND, base + k] <= MO and nodes[END, base + k] > k + 1:
+            nodes[KIND, base + k] = MROW  # KaTeX wraps what it underlines in `mo`
     return after, K

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.html.byte_scan import BLOCK, has_three
 from stages.kernels.jit import inline_kernel, kernel
+from stages.kernels.name_hash import bytes_hash, name_hash
 
 Spans = npt.NDArray[np.int32]
 
@@ -33,16 +34,8 @@ SLOTS = ROBOTS + MAX_ROBOTS
 ROBOT_NAMES = (
     *("robots", "tdm-reservation", "googlebot", "bingbot", "ccbot", "gptbot", "google-extended", "claudebot"),
     *("anthropic-ai", "applebot-extended", "meta-externalagent", "bytespider", "perplexitybot", "cohere-ai"),
-    *(
-        "ai2bot",
-        "amazonbot",
-        "applebot",
-        "baiduspider",
-        "chatgpt-user",
-        "claude-searchbot",
-        "claude-user",
-        "claude-web",
-    ),
+    *("ai2bot", "amazonbot", "applebot", "baiduspider"),
+    *("chatgpt-user", "claude-searchbot", "claude-user", "claude-web"),
     *("diffbot", "duckassistbot", "facebookbot", "google-cloudvertexbot", "googlebot-news", "googleother"),
     *("imagesiftbot", "img2dataset", "meta-externalfetcher", "mistralai-user", "msnbot", "oai-searchbot", "omgili"),
     *("omgilibot", "pangubot", "perplexity-user", "petalbot", "slurp", "timpibot", "yandex", "yandexbot", "youbot"),
@@ -60,24 +53,17 @@ _JSON_RANK = 1
 _NO_DATE = 99
 
 
-def _hash(name: str) -> int:
-    key = 0
-    for byte in name.encode():
-        key = (key * 0x100000001B3 + byte + 1) & 0xFFFFFFFFFFFFFFFF
-    return key
-
-
 _META = {
     **{name: 100 + index for index, name in enumerate(ROBOT_NAMES)},
     **{name: rank for rank, names in enumerate(DATE_NAMES) for name in names},
 }
-_ORDER = sorted(_META, key=_hash)
-_META_KEYS = np.asarray([_hash(name) for name in _ORDER], np.uint64)
+_ORDER = sorted(_META, key=name_hash)
+_META_KEYS = np.asarray([name_hash(name) for name in _ORDER], np.uint64)
 _META_VALUES = np.asarray([_META[name] for name in _ORDER], np.int64)
 _NAME, _PROPERTY, _ITEMPROP, _EQUIV, _CONTENT, _HREF, _REL, _LANG, _XML_LANG, _TYPE = range(10)
 _ATTRIBUTE_KEYS = np.asarray(
     [
-        _hash(name)
+        name_hash(name)
         for name in (
             *("name", "property", "itemprop", "http-equiv", "content", "href", "rel", "lang", "xml:lang", "type"),
         )
@@ -85,7 +71,7 @@ _ATTRIBUTE_KEYS = np.asarray(
     np.uint64,
 )
 _CANONICAL_KEY, _LICENCE_KEY, _LD_KEY = (
-    np.uint64(_hash(name)) for name in ("canonical", "license", "application/ld+json")
+    np.uint64(name_hash(name)) for name in ("canonical", "license", "application/ld+json")
 )
 _COMMONS_NAME = np.frombuffer(b"creativecommons.org", np.uint8)
 _VEC = 6
@@ -135,13 +121,7 @@ def _hash_of(data, start, stop):  # type: ignore[no-untyped-def]
         start += 1
     while stop > start and _is_space(data[stop - 1]):
         stop -= 1
-    key = np.uint64(0)
-    for i in range(start, stop):
-        byte = data[i]
-        if 65 <= byte <= 90:
-            byte += np.uint8(32)
-        key = key * np.uint64(0x100000001B3) + np.uint64(byte) + np.uint64(1)
-    return key
+    return bytes_hash(data, start, stop)
 
 
 @inline_kernel

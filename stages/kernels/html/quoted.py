@@ -7,26 +7,9 @@ Price: linear in the attribute, one pass. Legend: K nodes of the formula; T tabl
 
 from __future__ import annotations
 
+from stages.kernels.html import mathml as m
 from stages.kernels.html import state as s
-from stages.kernels.html.mathml import (
-    ANNOTATION,
-    FIRST_VARIANT_NAME,
-    M_CLOSE,
-    M_END,
-    M_FLAGS,
-    M_KIND,
-    M_OPEN,
-    MATH,
-    MFENCED,
-    MFRAC,
-    MSPACE,
-    NO_LINE,
-    NONE,
-    SIGN_SHIFT,
-    add_math_node,
-    close_math,
-    note_math_text,
-)
+from stages.kernels.html.mathml import add_math_node, close_math, note_math_text
 from stages.kernels.html.tables import FNV_START, MATH_TABLE, fnv, look_up, mix
 from stages.kernels.html.tokens import is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
@@ -67,19 +50,19 @@ def is_name(b):  # type: ignore[no-untyped-def]
 @inline_kernel
 def note_attribute(data, h, start, stop, T, nodes, c):  # type: ignore[no-untyped-def]
     """An attribute of node ``c`` whose name has the hash ``h``."""
-    kind = nodes[M_KIND, c]
+    kind = nodes[m.KIND, c]
     if h == _VARIANT:
         value = FNV_START
         for i in range(start, min(stop, start + 40)):
             value = mix(value, data[i])
         variant = look_up(T, MATH_TABLE, 256, value)
-        nodes[M_FLAGS, c] &= ~15
-        if variant >= FIRST_VARIANT_NAME:
-            nodes[M_FLAGS, c] |= variant - FIRST_VARIANT_NAME
-    elif kind == MFENCED and (h in (_OPEN, _CLOSE)):
-        nodes[M_OPEN if h == _OPEN else M_CLOSE, c] = start << SIGN_SHIFT | min(stop - start, 15)
-    elif kind == MFRAC and h == _THICKNESS and start < stop and data[start] == 48:
-        nodes[M_FLAGS, c] |= NO_LINE
+        nodes[m.FLAGS, c] &= ~15
+        if variant >= m.FIRST_VARIANT_NAME:
+            nodes[m.FLAGS, c] |= variant - m.FIRST_VARIANT_NAME
+    elif kind == m.MFENCED and (h in (_OPEN, _CLOSE)):
+        nodes[m.OPEN if h == _OPEN else m.CLOSE, c] = start << m.SIGN_SHIFT | min(stop - start, 15)
+    elif kind == m.MFRAC and h == _THICKNESS and start < stop and data[start] == 48:
+        nodes[m.FLAGS, c] |= m.NO_LINE
 
 
 @inline_kernel
@@ -133,21 +116,21 @@ def read_quoted(data, pos, stop, T, W, nodes):  # type: ignore[no-untyped-def]
             h = FNV_START if data[pos] == 58 else mix(h, data[pos])
             pos += 1
         kind = look_up(T, MATH_TABLE, 256, h)
-        if kind <= 0 or kind >= ANNOTATION or K >= MAX_NODES or depth >= s.MATH_DEPTH:
+        if kind <= 0 or kind >= m.ANNOTATION or K >= MAX_NODES or depth >= s.MATH_DEPTH:
             return 0
         if closing:
             pos, _ = read_attributes(data, pos, stop, -1, T, nodes)
             depth = close_math(nodes, base, K, W, depth, kind)
             continue
-        if (K == 0) != (kind == MATH):
+        if (K == 0) != (kind == m.MATH):
             return 0
         add_math_node(data, nodes, base, K, W[s.MATH_STACK + depth - 1] if depth > 0 else 0, kind, W, T, 0)
         pos, empty = read_attributes(data, pos, stop, base + K, T, nodes)
-        if not empty and kind != MSPACE and kind != NONE:
+        if not empty and kind != m.MSPACE and kind != m.NONE:
             W[s.MATH_STACK + depth] = K
             depth += 1
         K += 1
     while depth > 0:
         depth -= 1
-        nodes[M_END, base + W[s.MATH_STACK + depth]] = K
+        nodes[m.END, base + W[s.MATH_STACK + depth]] = K
     return K

@@ -10,41 +10,11 @@ Price: linear in the element, which is read twice. Legend: K nodes of the formul
 
 from __future__ import annotations
 
+from stages.kernels.html import mathml as m
 from stages.kernels.html import state as s
 from stages.kernels.html import tokens as t
 from stages.kernels.html.glyphs import code_of_glyph, glyph_of, is_letter
-from stages.kernels.html.mathml import (
-    FIRST_VARIANT_NAME,
-    M_AT,
-    M_END,
-    M_FLAGS,
-    M_FROM,
-    M_INDEX,
-    M_KIND,
-    M_OPEN,
-    M_PARENT,
-    M_SECOND,
-    M_TO,
-    MATH,
-    MFENCED,
-    MFRAC,
-    MI,
-    MLABELEDTR,
-    MO,
-    MOVER,
-    MROOT,
-    MROW,
-    MS,
-    MSQRT,
-    MSUBSUP,
-    MTD,
-    MTR,
-    MUNDER,
-    MUNDEROVER,
-    NO_LINE,
-    RIGHT,
-    add_math_node,
-)
+from stages.kernels.html.mathml import add_math_node
 from stages.kernels.html.symbols import V_FRAKTUR, V_MONO, V_NORMAL, V_SANS, V_SCRIPT
 from stages.kernels.html.tables import FNV_START, MATH_TABLE, fnv, look_up, mix
 from stages.kernels.html.tokens import find_byte, is_space, read_attributes, skip_markup
@@ -63,7 +33,7 @@ _ROLES = tuple(fnv(name) for name in (b"mjx-num", b"mjx-den", b"mjx-over", b"mjx
 _TEXATOM, _VOID = fnv(b"texatom"), (_USE, _PATH, _RECT)
 _PREFIX = fnv(b"mjx-")
 OVER_FIRST, LOWER_FIRST = 1, 2
-"""In `M_OPEN`: how a node's children stand where MathML has them in another order."""
+"""In `m.OPEN`: how a node's children stand where MathML has them in another order."""
 
 
 @inline_kernel
@@ -90,13 +60,13 @@ def kind_of(data, h, inner, found, W, T):  # type: ignore[no-untyped-def]
     if inner == 0:
         return 0
     if inner == _TEXATOM:
-        return MROW
+        return m.MROW
     kind = look_up(T, MATH_TABLE, 256, inner)
-    if kind <= 0 or kind >= FIRST_VARIANT_NAME:
+    if kind <= 0 or kind >= m.FIRST_VARIANT_NAME:
         return 0
-    if kind == MFENCED:
-        return MROW
-    return MTR if kind == MLABELEDTR else kind
+    if kind == m.MFENCED:
+        return m.MROW
+    return m.MTR if kind == m.MLABELEDTR else kind
 
 
 @inline_kernel
@@ -118,38 +88,43 @@ def exchange(nodes, base, p, a, b, c):  # type: ignore[no-untyped-def]
     reverse(nodes, base + a, base + c)
     for k in range(a, c):
         shift = a - b if k < a + c - b else c - b
-        nodes[M_END, base + k] += shift
-        if nodes[M_PARENT, base + k] != p:
-            nodes[M_PARENT, base + k] += shift
-        if nodes[M_SECOND, base + k]:
-            nodes[M_SECOND, base + k] += shift
+        nodes[m.END, base + k] += shift
+        if nodes[m.PARENT, base + k] != p:
+            nodes[m.PARENT, base + k] += shift
+        if nodes[m.SECOND, base + k]:
+            nodes[m.SECOND, base + k] += shift
 
 
 @inline_kernel
 def number_children(nodes, base, p):  # type: ignore[no-untyped-def]
     """Note which child of node ``p``, which has two or more, is which."""
     k, index = p + 1, 0
-    nodes[M_SECOND, base + p] = nodes[M_END, base + k]
-    while k < nodes[M_END, base + p]:
-        nodes[M_INDEX, base + k] = index
+    nodes[m.SECOND, base + p] = nodes[m.END, base + k]
+    while k < nodes[m.END, base + p]:
+        nodes[m.INDEX, base + k] = index
         index += 1
-        k = nodes[M_END, base + k]
+        k = nodes[m.END, base + k]
 
 
 @inline_kernel
 def reorder(nodes, base, p):  # type: ignore[no-untyped-def]
     """Put the children of node ``p``, which has been read, into MathML's order."""
-    order, end = nodes[M_OPEN, base + p], nodes[M_END, base + p]
+    order, end = nodes[m.OPEN, base + p], nodes[m.END, base + p]
     a = p + 1
     if a >= end:
         return
-    b = nodes[M_END, base + a]
+    b = nodes[m.END, base + a]
     if b >= end:
         return
-    c = nodes[M_END, base + b]
+    c = nodes[m.END, base + b]
     if order == OVER_FIRST:
         exchange(nodes, base, p, a, b, end)
-    elif order == 0 and c < end and nodes[M_END, base + c] == end and nodes[M_KIND, base + p] in (MSUBSUP, MUNDEROVER):
+    elif (
+        order == 0
+        and c < end
+        and nodes[m.END, base + c] == end
+        and nodes[m.KIND, base + p] in (m.MSUBSUP, m.MUNDEROVER)
+    ):
         exchange(nodes, base, p, b, c, end)
     number_children(nodes, base, p)
 
@@ -185,13 +160,13 @@ def note_glyph(data, pos, after, nodes, column):  # type: ignore[no-untyped-def]
     code = glyph_of(data, pos, after)
     if code == 0:
         return
-    if nodes[M_FROM, column] < 0:
-        nodes[M_FROM, column] = pos
-        if nodes[M_KIND, column] == MI and is_letter(code):
-            nodes[M_FLAGS, column] = max(V_NORMAL, variant_of_font(data, pos, after))
-    elif nodes[M_KIND, column] == MO and is_piece(data, nodes[M_FROM, column], after):
+    if nodes[m.FROM, column] < 0:
+        nodes[m.FROM, column] = pos
+        if nodes[m.KIND, column] == m.MI and is_letter(code):
+            nodes[m.FLAGS, column] = max(V_NORMAL, variant_of_font(data, pos, after))
+    elif nodes[m.KIND, column] == m.MO and is_piece(data, nodes[m.FROM, column], after):
         return
-    nodes[M_TO, column] = after
+    nodes[m.TO, column] = after
 
 
 @inline_kernel
@@ -204,16 +179,16 @@ def is_piece(data, pos, end):  # type: ignore[no-untyped-def]
 def end_node(data, k, K, nodes, base):  # type: ignore[no-untyped-def]
     """Node ``k`` has been read: number of nodes, without a surd."""
     c = base + k
-    nodes[M_END, c] = K
-    p = base + nodes[M_PARENT, c]
-    if nodes[M_KIND, c] == MO and k > 0 and nodes[M_FROM, c] >= 0 and (nodes[M_KIND, p] in (MSQRT, MROOT)):
-        start = nodes[M_FROM, c]
-        if glyph_of(data, start, nodes[M_TO, c]) == 0x221A:
-            nodes[M_AT, p] -= 1
-            if nodes[M_SECOND, p] == k:
-                nodes[M_SECOND, p] = 0
+    nodes[m.END, c] = K
+    p = base + nodes[m.PARENT, c]
+    if nodes[m.KIND, c] == m.MO and k > 0 and nodes[m.FROM, c] >= 0 and (nodes[m.KIND, p] in (m.MSQRT, m.MROOT)):
+        start = nodes[m.FROM, c]
+        if glyph_of(data, start, nodes[m.TO, c]) == 0x221A:
+            nodes[m.AT, p] -= 1
+            if nodes[m.SECOND, p] == k:
+                nodes[m.SECOND, p] = 0
             return k
-    if nodes[M_KIND, c] in (MSUBSUP, MOVER, MROOT, MUNDEROVER):
+    if nodes[m.KIND, c] in (m.MSUBSUP, m.MOVER, m.MROOT, m.MUNDEROVER):
         reorder(nodes, base, k)
     return K
 
@@ -224,9 +199,9 @@ def note_drawn_text(data, pos, lt, nodes, leaf):  # type: ignore[no-untyped-def]
     while pos < lt and is_space(data[pos]):
         pos += 1
     if pos < lt:
-        if nodes[M_FROM, leaf] < 0:
-            nodes[M_FROM, leaf] = pos
-        nodes[M_TO, leaf] = lt
+        if nodes[m.FROM, leaf] < 0:
+            nodes[m.FROM, leaf] = pos
+        nodes[m.TO, leaf] = lt
 
 
 @inline_kernel
@@ -250,11 +225,11 @@ def begins_node(data, h, inner, found, K, now, is_svg, W, T, nodes, base):  # ty
     """The MathML element that the tag just read begins in node ``now``; 0: none."""
     kind = kind_of(data, h, inner, found, W, T)
     if kind == 0 and h in _ROLES and now >= 0:
-        kind = MROW
-    if kind == MUNDER and now >= 0 and nodes[M_KIND, base + now] == MUNDEROVER and not is_svg:
+        kind = m.MROW
+    if kind == m.MUNDER and now >= 0 and nodes[m.KIND, base + now] == m.MUNDEROVER and not is_svg:
         kind = 0  # of what it draws itself
-    in_leaf = now >= 0 and MI <= nodes[M_KIND, base + now] <= MS
-    return kind if (kind != MATH) != (K == 0) and not in_leaf else 0
+    in_leaf = now >= 0 and m.MI <= nodes[m.KIND, base + now] <= m.MS
+    return kind if (kind != m.MATH) != (K == 0) and not in_leaf else 0
 
 
 @inline_kernel
@@ -270,16 +245,16 @@ def is_right(data, pos, after):  # type: ignore[no-untyped-def]
 def begin_node(data, pos, after, h, kind, K, now, is_svg, W, T, nodes, base):  # type: ignore[no-untyped-def]
     """Add node ``K`` of ``kind`` to node ``now``, and what its tag at ``data[pos:after]`` tells of the order it is drawn in."""
     add_math_node(data, nodes, base, K, max(0, now), kind, W, T, 0)
-    nodes[M_FLAGS, base + K] |= NO_LINE if kind == MFRAC else 0
-    if kind == MTD and now >= 0 and nodes[M_INDEX, base + K] == 0 and is_right(data, pos, after):
-        nodes[M_FLAGS, base + nodes[M_PARENT, base + now]] |= RIGHT
-    nodes[M_OPEN, base + K] = 0
+    nodes[m.FLAGS, base + K] |= m.NO_LINE if kind == m.MFRAC else 0
+    if kind == m.MTD and now >= 0 and nodes[m.INDEX, base + K] == 0 and is_right(data, pos, after):
+        nodes[m.FLAGS, base + nodes[m.PARENT, base + now]] |= m.RIGHT
+    nodes[m.OPEN, base + K] = 0
     if now < 0:  # the formula itself, or what stands beside it
         return
-    if nodes[M_INDEX, base + K] == 0 and h in _ABOVE:
-        nodes[M_OPEN, base + now] = OVER_FIRST
-    elif is_svg and nodes[M_INDEX, base + K] == 1 and stands_below(data, pos, after):
-        nodes[M_OPEN, base + now] = LOWER_FIRST
+    if nodes[m.INDEX, base + K] == 0 and h in _ABOVE:
+        nodes[m.OPEN, base + now] = OVER_FIRST
+    elif is_svg and nodes[m.INDEX, base + K] == 1 and stands_below(data, pos, after):
+        nodes[m.OPEN, base + now] = LOWER_FIRST
 
 
 @inline_kernel
@@ -293,8 +268,8 @@ def read_drawn(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
     while pos < end:
         lt = find_byte(data, pos, end, 60)
         now = W[s.DRAWN + 3 * depth - 2] if depth > 0 else -1
-        kind_now = nodes[M_KIND, base + now] if over < 0 and now >= 0 else 0
-        if MI <= kind_now <= MS:
+        kind_now = nodes[m.KIND, base + now] if over < 0 and now >= 0 else 0
+        if m.MI <= kind_now <= m.MS:
             note_drawn_text(data, pos, lt, nodes, base + now)
         pos = lt
         if pos + 2 >= end:
@@ -316,10 +291,10 @@ def read_drawn(data, pos, end, T, W, nodes):  # type: ignore[no-untyped-def]
         if h == _CONTAINER or h in _SOURCES or depth >= DEPTH or (found >> t.DATA_LATEX) & 1:
             break
         is_svg |= h == _SVG
-        if MI <= kind_now <= MS:
+        if m.MI <= kind_now <= m.MS:
             note_glyph(data, pos, after, nodes, base + now)
-        elif kind_now == MFRAC and (h in (_LINE, _RECT)):
-            nodes[M_FLAGS, base + now] &= ~NO_LINE
+        elif kind_now == m.MFRAC and (h in (_LINE, _RECT)):
+            nodes[m.FLAGS, base + now] &= ~m.NO_LINE
         if empty or h in _VOID:
             pos = after if empty else skip_end(data, after, end)
             continue

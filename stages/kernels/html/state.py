@@ -17,16 +17,8 @@ PRE_DEPTH, LANG_FROM, LANG_TO, LANG_DEPTH, LANG_AT, LANG_LAST, LINE_FROM, LINE_O
 MATH_FROM, MATH_TO, MATH_SOURCE, TEX_FROM, TEX_TO, LIMIT, FULL, COMMAND, DISPLAY, NO_END = range(35, 45)
 # raised and lowered text; marks of inline code; hidden bytes; page begins at
 (
-    SCRIPT,
-    SCRIPT_FROM,
-    SCRIPT_DEPTH,
-    SCRIPT_LINK,
-    MARKS,
-    HIDDEN_BYTES,
-    SHOW_ALL,
-    PAGE_FROM,
-    TEXT_FROM,
-) = range(45, 54)
+    SCRIPT, SCRIPT_FROM, SCRIPT_DEPTH, SCRIPT_LINK, MARKS, HIDDEN_BYTES, SHOW_ALL, PAGE_FROM, TEXT_FROM,
+) = range(45, 54)  # fmt: skip
 PRE_NODE, PRE_OVER, MARKS_FROM, TEX_SURE, TEX_DISPLAY, DRAWN_TEX = range(54, 60)
 # the alphabet of the last letter of a formula, and where it ends
 STYLE, STYLE_TO = range(60, 62)

@@ -21,14 +21,8 @@ FNV_PRIME = 1099511628211
 
 # sizes of the word tables, and where everything stands in T
 TAG_SIZE, ATTRIBUTE_SIZE, HINT_SIZE, REFERENCE_SIZE, KIND_SIZE, SYMBOL_SIZE, BOX_SIZE = (
-    512,
-    128,
-    2048,
-    8192,
-    2048,
-    1024,
-    256,
-)
+    512, 128, 2048, 8192, 2048, 1024, 256,
+)  # fmt: skip
 TAG_TABLE = 0
 ATTRIBUTE_TABLE = TAG_TABLE + 2 * TAG_SIZE
 HINT_TABLE = ATTRIBUTE_TABLE + 2 * ATTRIBUTE_SIZE

@@ -5,22 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.html import mathml as m
 from stages.kernels.html import state as s
 from stages.kernels.html.entities import write_code_point
 from stages.kernels.html.glyphs import is_letter, next_code
-from stages.kernels.html.mathml import (
-    FIRST_VARIANT_NAME,
-    M_FLAGS,
-    M_FROM,
-    M_KIND,
-    M_TO,
-    MATH_NAMES,
-    MN,
-    MS,
-    MTEXT,
-    RELATION,
-    VARIANT_NAMES,
-)
 from stages.kernels.html.symbols import (
     ALPHABETS_FROM,
     ALPHABETS_TO,
@@ -45,39 +33,10 @@ from stages.kernels.html.tokens import is_space
 from stages.kernels.jit import lean_inline_kernel as inline_kernel
 
 _COMMANDS = [
-    "sin",
-    "cos",
-    "tan",
-    "cot",
-    "sec",
-    "csc",
-    "sinh",
-    "cosh",
-    "tanh",
-    "coth",
-    "arcsin",
-    "arccos",
-    "arctan",
-    "log",
-    "ln",
-    "lg",
-    "exp",
-    "lim",
-    "liminf",
-    "limsup",
-    "max",
-    "min",
-    "sup",
-    "inf",
-    "det",
-    "dim",
-    "ker",
-    "gcd",
-    "deg",
-    "arg",
-    "hom",
-    "Pr",
-]
+    "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "arcsin", "arccos", "arctan", "log",
+    "ln", "lg", "exp", "lim", "liminf", "limsup", "max", "min", "sup", "inf", "det", "dim", "ker", "gcd", "deg",
+    "arg", "hom", "Pr",
+]  # fmt: skip
 # fixed strings, as rows of symbols
 _STRINGS = (
     "\\frac{", "}{", "}", "\\sqrt{", "\\sqrt[", "]{", "_{", "^{", "{", "\\overset{", "\\underset{", "\\text{", " \\\\ ", " & ",
@@ -105,8 +64,11 @@ def _store(T: npt.NDArray[np.int64], row: int, text: str) -> None:
 
 def fill_math_tables(T: npt.NDArray[np.int64]) -> None:
     """Write elements, functions and fixed strings of formulas into ``T``."""
-    names = [*MATH_NAMES, *VARIANT_NAMES]
-    values = [*range(1, len(MATH_NAMES) + 1), *(FIRST_VARIANT_NAME + variant for variant in VARIANT_NAMES.values())]
+    names = [*m.MATH_NAMES, *m.VARIANT_NAMES]
+    values = [
+        *range(1, len(m.MATH_NAMES) + 1),
+        *(m.FIRST_VARIANT_NAME + variant for variant in m.VARIANT_NAMES.values()),
+    ]
     T[MATH_TABLE:COMMAND_TABLE] = build_table([name.encode() for name in names], 256, values)
     commands = build_table([name.encode() for name in _COMMANDS], 128)
     T[COMMAND_TABLE : COMMAND_TABLE + 256] = commands
@@ -223,20 +185,20 @@ def put_negated(code, W, out, o):  # type: ignore[no-untyped-def]
 @inline_kernel
 def put_leaf(data, column, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
     """The text of `mi`, `mn`, `mo`, `mtext`, `ms`: next o."""
-    kind, variant = nodes[M_KIND, column], nodes[M_FLAGS, column] & 15
-    start, stop = nodes[M_FROM, column], nodes[M_TO, column]
+    kind, variant = nodes[m.KIND, column], nodes[m.FLAGS, column] & 15
+    start, stop = nodes[m.FROM, column], nodes[m.TO, column]
     while stop > start and is_space(data[stop - 1]):
         stop -= 1
     code, pos = next_code(data, start, stop, T, out, o)
     if code < 0:
         return o
-    if kind in (MTEXT, MS):
+    if kind in (m.MTEXT, m.MS):
         return put_text(data, start, stop, T, W, out, o)
     following, _ = next_code(data, pos, stop, T, out, o)
     is_bracket = data[start] != 60 and not (data[start - 1] == 62 and data[start - 2] == 111)
-    is_bracket &= nodes[M_FLAGS, column] & RELATION == 0
+    is_bracket &= nodes[m.FLAGS, column] & m.RELATION == 0
     if following < 0:
-        if nodes[M_FLAGS, column] & RELATION and code == 47:
+        if nodes[m.FLAGS, column] & m.RELATION and code == 47:
             code = np.int64(0xE020)  # a stroke over the sign beside it
         if (is_bracket and 0x2223 <= code <= 0x2225) or (code == 0x2225 and is_drawn_norm(data, start)):
             code = bar_of(code)
@@ -250,13 +212,13 @@ def put_leaf(data, column, T, W, nodes, out, o):  # type: ignore[no-untyped-def]
             break
         letters &= is_letter(code)
         h = mix(h, code)
-    if kind != MN and letters:
+    if kind != m.MN and letters:
         command = look_up(T, COMMAND_TABLE, 128, h)
         if command >= 0:
             return put_row(FIRST_COMMAND + command, T, W, out, o)
         o = put_row(FIRST_VARIANT + max(variant, 1), T, W, out, o)
         variant = -1
-    elif kind == MN and variant > 0:
+    elif kind == m.MN and variant > 0:
         o = put_row(FIRST_VARIANT + variant, T, W, out, o)
         variant = -1
     i = start

@@ -69,49 +69,10 @@ TAGS: dict[str, int] = {
     **dict.fromkeys(("rb", "rbc"), 0),
 }
 for _name in [
-    "b",
-    "big",
-    "blockquote",
-    "body",
-    "br",
-    "center",
-    "code",
-    "dd",
-    "div",
-    "dl",
-    "dt",
-    "em",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "head",
-    "hr",
-    "i",
-    "img",
-    "li",
-    "menu",
-    "meta",
-    "nobr",
-    "ol",
-    "p",
-    "pre",
-    "ruby",
-    "s",
-    "small",
-    "span",
-    "strong",
-    "strike",
-    "sub",
-    "sup",
-    "table",
-    "tt",
-    "u",
-    "ul",
-    "var",
-]:
+    "b", "big", "blockquote", "body", "br", "center", "code", "dd", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4",
+    "h5", "h6", "head", "hr", "i", "img", "li", "menu", "meta", "nobr", "ol", "p", "pre", "ruby", "s", "small",
+    "span", "strong", "strike", "sub", "sup", "table", "tt", "u", "ul", "var",
+]:  # fmt: skip
     TAGS[_name] |= BREAKOUT
 # further inline elements, numbered behind the others: trained classifiers know elements by number
 for _name in ("math", "mml:math", "m:math", "mjx-container", "mjx-math", "label", "abbr", "del",
@@ -122,9 +83,7 @@ TAG_NAMES = ("", *TAGS)
 assert len(TAG_NAMES) <= 160  # `tables.TAG_FLAGS`, `state.OPEN`
 assert not any(flags & STACKED for flags in [*TAGS.values()][127:])  # features of pairs of elements
 """Names by number; 0 is every element we do not know, which is treated as inline."""
-ALIASES = {
-    **dict.fromkeys(("tex", "tex-math", "la-tex", "embed-katex", "math-inline", "math-display"), "d-math"),
-}
+ALIASES = {**dict.fromkeys(("tex", "tex-math", "la-tex", "embed-katex", "math-inline", "math-display"), "d-math")}
 _N = {name: number for number, name in enumerate(TAG_NAMES)}
 P, LI, DD, DT, PRE, LISTING, XMP, PLAINTEXT = (
     _N[n] for n in ["p", "li", "dd", "dt", "pre", "listing", "xmp", "plaintext"]
@@ -144,82 +103,21 @@ SECTION, BLOCKQUOTE, FIGURE, FIGCAPTION = (_N[n] for n in ["section", "blockquot
 NOSCRIPT, DETAILS, VIDEO, AUDIO, CANVAS = (_N[n] for n in ["noscript", "details", "video", "audio", "canvas"])
 SPAN, RUBY, RT, RP, RTC, RB, RBC = (_N[n] for n in ["span", "ruby", "rt", "rp", "rtc", "rb", "rbc"])
 MATH, MML_MATH, M_MATH, MJX_CONTAINER, MJX_MATH, SUP, SUB, MATH_FIELD, D_MATH, D_CODE, VAR = (
-    _N[n]
-    for n in [
-        "math",
-        "mml:math",
-        "m:math",
-        "mjx-container",
-        "mjx-math",
-        "sup",
-        "sub",
-        "math-field",
-        "d-math",
-        "d-code",
-        "var",
-    ]
-)
+    _N[n] for n in ["math", "mml:math", "m:math", "mjx-container", "mjx-math", "sup",
+                    "sub", "math-field", "d-math", "d-code", "var"]
+)  # fmt: skip
 FONT = _N["font"]
 SUMMARY, LEGEND, CENTER, FIELDSET, DIALOG = (_N[n] for n in ["summary", "legend", "center", "fieldset", "dialog"])
 
 ATTRIBUTES = [
-    "class",
-    "id",
-    "role",
-    "itemprop",
-    "itemtype",
-    "style",
-    "hidden",
-    "aria-hidden",
-    "href",
-    "rel",
-    "type",
-    "name",
-    "property",
-    "content",
-    "lang",
-    "datetime",
-    "alt",
-    "src",
-    "data-tex",
-    "data-latex",
-    "data-formula",
-    "data-math",
-    "data-expr",
-    "data-equation-content",
-    "encoding",
-    "display",
-    "alttext",
-    "mathvariant",
-    "columnalign",
-    "linethickness",
-    "notation",
-    "displaystyle",
-    "open",
-    "close",
-    "colspan",
-    "rowspan",
-    "start",
-    "value",
-    "reversed",
-    "data-lang",
-    "data-language",
-    "data-enlighter-language",
-    "data-syntaxhighlighter-params",
-    "data-tagsearch-lang",
-    "language",
-    "shadowrootmode",
-    "aria-labelledby",
-    "media",
-    "data-mml-node",
-    "data-labels",
-    "data-mathml",
-    "data-value",
-    "data-attrs",
-    "disabled",
-    "checked",
-    "aria-label",
-]
+    "class", "id", "role", "itemprop", "itemtype", "style", "hidden", "aria-hidden", "href", "rel", "type", "name",
+    "property", "content", "lang", "datetime", "alt", "src", "data-tex", "data-latex", "data-formula", "data-math",
+    "data-expr", "data-equation-content", "encoding", "display", "alttext", "mathvariant", "columnalign",
+    "linethickness", "notation", "displaystyle", "open", "close", "colspan", "rowspan", "start", "value", "reversed",
+    "data-lang", "data-language", "data-enlighter-language", "data-syntaxhighlighter-params", "data-tagsearch-lang",
+    "language", "shadowrootmode", "aria-labelledby", "media", "data-mml-node", "data-labels", "data-mathml",
+    "data-value", "data-attrs", "disabled", "checked", "aria-label",
+]  # fmt: skip
 (CLASS, ID, ROLE, ITEMPROP, ITEMTYPE, STYLE_ATTR, HIDDEN, ARIA_HIDDEN, HREF, REL, TYPE, NAME, PROPERTY, CONTENT,
  LANG, DATETIME, ALT, SRC, DATA_TEX, DATA_LATEX, DATA_FORMULA, DATA_MATH, DATA_EXPR, DATA_EQUATION, ENCODING, DISPLAY, ALTTEXT,
  MATHVARIANT, COLUMNALIGN, LINETHICKNESS, NOTATION, DISPLAYSTYLE, OPEN, CLOSE, COLSPAN, ROWSPAN, START, VALUE, REVERSED, DATA_LANG, DATA_LANGUAGE, DATA_ENLIGHTER, DATA_PARAMS, DATA_TAGSEARCH, LANGUAGE,

@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stages.kernels.columns.ragged import offsets_of
+
 KEEP, DELETE, SPACE, MAP, MARK, COMPLEX = range(6)
 KIND_MASK = 7
 SPACELESS = 8
@@ -196,8 +198,7 @@ def _blank() -> npt.NDArray[np.uint32]:
 
 
 def _finish(table: npt.NDArray[np.uint32], sequences: list[bytes]) -> UnicodeTables:
-    offsets = np.zeros(len(sequences) + 1, np.int64)
-    np.cumsum([len(sequence) for sequence in sequences], out=offsets[1:])
+    offsets = offsets_of([len(sequence) for sequence in sequences])
     data = np.frombuffer(b"".join(sequences) or b"\0", np.uint8)
     ascii_table = np.full(128, 255, np.uint8)
     for code in range(128):

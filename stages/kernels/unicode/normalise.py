@@ -21,7 +21,7 @@ import unicodedata
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of
 from stages.kernels.eight_bytes import HIGH, SLACK, eight_bytes, plain_ascii, write_eight
 from stages.kernels.jit import leading_zeros, lean_kernel
 from stages.kernels.unicode.normal_tables import (
@@ -59,8 +59,7 @@ def normalise(data: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets, Bools]:
         .encode()
         for row in odd
     ]
-    odd_offsets = np.zeros(len(odd) + 1, np.int64)
-    np.cumsum([len(text) for text in lowered], out=odd_offsets[1:])
+    odd_offsets = offsets_of([len(text) for text in lowered])
     odd_data = np.frombuffer(b"".join(lowered) or b"\0", np.uint8)
     odd_out, odd_out_offsets, odd_spaceless, _ = _run(odd_data, odd_offsets, lowered_text_tables())
     spaceless[odd] = odd_spaceless
@@ -83,8 +82,7 @@ def _merge(
     """Put the texts numbered ``odd`` where the first pass left none."""
     sizes = np.diff(out_offsets)
     sizes[odd] = np.diff(odd_offsets)
-    merged_offsets = np.zeros(len(sizes) + 1, np.int64)
-    np.cumsum(sizes, out=merged_offsets[1:])
+    merged_offsets = offsets_of(sizes)
     merged = np.empty(int(merged_offsets[-1]) + SLACK, np.uint8)
     previous = 0
     for number, row in enumerate([*odd.tolist(), len(sizes)]):

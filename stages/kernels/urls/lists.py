@@ -55,11 +55,7 @@ def table(
 
 
 def match(
-    data_N: Bytes,
-    offsets_U1: Offsets,
-    suffixes: tuple[Keys, Masks],
-    prefixes: tuple[Keys, Masks],
-    automaton: Automaton,
+    data_N: Bytes, offsets_U1: Offsets, suffixes: tuple[Keys, Masks], prefixes: tuple[Keys, Masks], automaton: Automaton
 ) -> Matches:
     """The lists of every URL."""
     num_urls = len(offsets_U1) - 1

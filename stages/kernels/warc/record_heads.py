@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from stages.kernels.html.byte_scan import BLOCK, has_three
 from stages.kernels.jit import inline_kernel, kernel
+from stages.kernels.name_hash import bytes_hash, name_hash, with_byte
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -60,21 +61,14 @@ HTTP_FIELDS = {
 }
 
 
-def _hash(name: str) -> int:
-    key = 0
-    for byte in name.encode():
-        key = (key * 0x100000001B3 + byte + 1) & 0xFFFFFFFFFFFFFFFF
-    return key
-
-
 def _table(fields: dict[str, int]) -> tuple[npt.NDArray[np.uint64], Ints]:
-    keys = np.asarray([_hash(name) for name in fields], np.uint64)
+    keys = np.asarray([name_hash(name) for name in fields], np.uint64)
     return keys, np.asarray(list(fields.values()), np.int64)
 
 
 _WARC = _table(WARC_FIELDS)
 _HTTP = _table(HTTP_FIELDS)
-_KINDS = np.asarray([_hash(name) for name in KINDS[:-1]], np.uint64)
+_KINDS = np.asarray([name_hash(name) for name in KINDS[:-1]], np.uint64)
 
 
 def member_edges(data: Bytes, limit: int) -> list[int]:
@@ -125,9 +119,7 @@ def _name_end(data, start, stop):  # type: ignore[no-untyped-def]
             return key, np.int64(i)
         if byte >= 128:
             return key, np.int64(-2)
-        if 65 <= byte <= 90:
-            byte += np.uint8(32)
-        key = key * np.uint64(0x100000001B3) + np.uint64(byte) + np.uint64(1)
+        key = with_byte(key, byte)
         i += 1
     return key, np.int64(-1)
 
@@ -138,13 +130,7 @@ def _value_hash(data, start, stop):  # type: ignore[no-untyped-def]
         start += 1
     while stop > start and data[stop - 1] <= 32:
         stop -= 1
-    key = np.uint64(0)
-    for i in range(start, stop):
-        byte = data[i]
-        if 65 <= byte <= 90:
-            byte += np.uint8(32)
-        key = key * np.uint64(0x100000001B3) + np.uint64(byte) + np.uint64(1)
-    return key
+    return bytes_hash(data, start, stop)
 
 
 @inline_kernel

@@ -17,10 +17,7 @@ from stages.kernels.words.words import Words, measure_words, split_words, word_b
 
 
 def split_as_written(
-    data: Bytes,
-    offsets: Offsets,
-    planes_BK: Planes | None = None,
-    unspaced_D: npt.NDArray[np.bool_] | None = None,
+    data: Bytes, offsets: Offsets, planes_BK: Planes | None = None, unspaced_D: npt.NDArray[np.bool_] | None = None
 ) -> Words:
     """Words of every document of (data, offsets); ``unspaced_D``: `mostly_unspaced` of them."""
     if planes_BK is None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.simd import ones
 from stages.kernels.unicode import bitmaps
@@ -62,8 +62,7 @@ def _classes() -> npt.NDArray[np.uint8]:
 
 
 def _packed(phrases: tuple[bytes, ...]) -> tuple[npt.NDArray[np.uint8], Offsets]:
-    edges = np.zeros(len(phrases) + 1, np.int64)
-    np.cumsum([len(phrase) for phrase in phrases], out=edges[1:])
+    edges = offsets_of([len(phrase) for phrase in phrases])
     return np.frombuffer(b"".join(phrases), np.uint8), edges
 
 

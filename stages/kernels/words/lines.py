@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.kernels.columns.grouping import first_of, number_equals, work_space
-from stages.kernels.columns.ragged import Bytes, Offsets
+from stages.kernels.columns.ragged import Bytes, Offsets, offsets_of
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.unicode import bitmaps
 from stages.kernels.unicode import characters as unicode
@@ -77,8 +77,7 @@ def split_lines(data: Bytes, offsets: Offsets, planes_BK: Planes | None = None) 
 
 def sums(values_L: npt.NDArray[np.generic], lines_D1: Offsets) -> npt.NDArray[np.int64]:
     """Sum of the values of each document's lines."""
-    running = np.zeros(len(values_L) + 1, np.int64)
-    np.cumsum(values_L, out=running[1:])
+    running = offsets_of(values_L)
     return np.diff(running[lines_D1])
 
 

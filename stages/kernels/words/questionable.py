@@ -24,15 +24,7 @@ from stages.kernels.simd import ones
 from stages.kernels.unicode import bitmaps
 from stages.kernels.unicode.bitmaps import Planes, first_bits, window
 from stages.kernels.words.literals import Hits, Literals
-from stages.kernels.words.mark_sentences import (
-    CAPITALISED,
-    CHARACTERS,
-    COMMAS,
-    SPACED,
-    TECHNICAL,
-    WORDS,
-    Sentences,
-)
+from stages.kernels.words.mark_sentences import CAPITALISED, CHARACTERS, COMMAS, SPACED, TECHNICAL, WORDS, Sentences
 
 LIST_CASE, ODD_SIZE, TECHNICAL_ONE, CURSED, LIST_CASE_OR_CURSED, ANY = range(6)
 """Columns of ``totals_D6``: sentences of each rule, and of several."""

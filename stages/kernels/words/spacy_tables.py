@@ -113,22 +113,9 @@ def _contractions() -> list[list[str]]:
             found += [[word, mark + "re"]] if word not in ("that", "this") and (mark or word != "who") else []
             found += [[word, ve]] if word not in ("that", "this") else []
         for word in [
-            "ca",
-            "could",
-            "do",
-            "does",
-            "did",
-            "had",
-            "may",
-            "might",
-            "must",
-            "need",
-            "ought",
-            "sha",
-            "should",
-            "wo",
+            "ca", "could", "do", "does", "did", "had", "may", "might", "must", "need", "ought", "sha", "should", "wo",
             "would",
-        ]:
+        ]:  # fmt: skip
             found += [[word, "n" + mark + "t"], [word, "n" + mark + "t", ve]]
         for word in ["could", "might", "must", "should", "would", "not"]:
             found.append([word, ve])
