@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from stages.documents import parquet_batches
 from stages.documents.account import Account
 from stages.documents.arrow_batches import batches
 from stages.documents.charsets import Decoded, decoded, plain_survey
@@ -36,7 +36,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "time": ("time", "date", "timestamp"),
 }
 BLOCK = 1 << 20
-ROWS = 1024
 MOST_DIGITS = 4000
 """Digits of a whole number that Python reads (`sys.get_int_max_str_digits`)."""
 LOOK_FOR_TEXT = 100
@@ -235,31 +234,24 @@ def arrow_pages(file: Any, account: Account, columns: Mapping[str, str], chosen:
 
     try:
         for row, batch in batches(file, wanted, account.damage, chosen):
-            for start in range(0, batch.num_rows, ROWS):
-                yield from _table_pages(batch.slice(start, ROWS), row + start, account, columns)
+            for start in range(0, batch.num_rows, parquet_batches.ROWS):
+                yield from _table_pages(batch.slice(start, parquet_batches.ROWS), row + start, account, columns)
     except pa.ArrowNotImplementedError as error:
         raise ColumnError(f"{account.file}: cannot be read: {error}") from None
 
 
 def parquet_pages(file: Any, account: Account, columns: Mapping[str, str], groups: range | None) -> Iterator[Page]:
     """Pages of a Parquet file, or of some of its row groups; ``offset`` is the row number in the file."""
-    try:
-        parquet = pq.ParquetFile(file)
-    except (pa.ArrowInvalid, OSError):
-        account.damage(0, "not_parquet")
+    parquet = parquet_batches.opened(file)
+    if isinstance(parquet, str):
+        account.damage(0, parquet)
         return
     wanted = wanted_columns(parquet.schema_arrow.names, columns, account.file)
-    groups = range(parquet.num_row_groups) if groups is None else groups
-    for group in groups:
-        row = sum(parquet.metadata.row_group(i).num_rows for i in range(group))
-        try:
-            for batch in parquet.iter_batches(ROWS, row_groups=[group], columns=wanted, use_threads=False):
-                yield from _table_pages(batch, row, account, columns)
-                row += batch.num_rows
-        except pa.ArrowNotImplementedError as error:
-            raise ColumnError(f"{account.file}: columns {', '.join(wanted)} cannot be read: {error}") from None
-        except (pa.ArrowInvalid, OSError):
-            account.damage(row, "damaged_row_group")
+    try:
+        for row, batch in parquet_batches.batches(parquet, wanted, account.damage, groups):
+            yield from _table_pages(batch, row, account, columns)
+    except pa.ArrowNotImplementedError as error:
+        raise ColumnError(f"{account.file}: columns {', '.join(wanted)} cannot be read: {error}") from None
 
 
 def _table_pages(batch: pa.RecordBatch, row: int, account: Account, columns: Mapping[str, str]) -> Iterator[Page]:
