@@ -57,6 +57,7 @@ ADVICE = {
     "damaged_schema": "bytes at its begin are wrong; copy it again",
     "truncated_file": "its end is cut off; copy it again",
     "truncated_member": "its end is cut off; copy it again",
+    "no_head_line": "the line with the names of its columns is lost by damage; copy it again",
     "empty_file": "it has no bytes; copy it again, or take it out of `paths`",
     "no_record_head": "no WARC or ARC record begins here; look whether it is one",
 }

@@ -169,8 +169,8 @@ def lines(
     """(offset, line, 0) of each line, or (offset, b"", bytes) of one that is too long to hold.
 
     With a ``span``, the lines that start in it: the one that is cut by its start belongs to the span before. Where a
-    compressed stream is damaged, the line before the damage counts if ``is_whole`` says so, and those go on that begin
-    in what can be read after it.
+    compressed stream is damaged, or something stands between its members, the lines before and behind that place count
+    if ``is_whole`` says so; where a line ended right before what stands between members, so does the next one.
     """
     offset, rest, skipped, is_cut = 0, b"", 0, False
     last = None
@@ -186,22 +186,30 @@ def lines(
         block = stream.read(BLOCK)
         if not block:
             problem = problem_of(stream)
-            if (rest or skipped) and (problem not in CUT or (not skipped and is_whole(rest))):
+            goes_on = problem is not None and stream.resume()
+            is_end = problem not in CUT and not goes_on and not is_cut
+            if (rest or skipped) and (is_end or (not skipped and is_whole(rest))):
                 over = skipped > 0 or len(rest) > max_line
                 yield (offset, b"", skipped + len(rest)) if over else (offset, rest, 0)
                 offset, rest, skipped = offset + skipped + len(rest), b"", 0
             if problem is None:
                 return
             account.damage(offset, problem)
-            if not stream.resume():
+            if not goes_on:
                 return
+            is_cut = problem in CUT or bool(rest or skipped)
             offset, rest, skipped = offset + skipped + len(rest), b"", 0
-            is_cut = problem in CUT
             continue
-        if is_cut:  # the rest of a line whose beginning is lost
-            lost, found, block = block.partition(b"\n")
-            offset += len(lost) + len(found)
-            is_cut = not found
+        if is_cut:  # the rest of a line whose beginning is lost, unless it is a whole one
+            end = block.find(b"\n")
+            lost = rest + block[: end if end >= 0 else len(block)]
+            if end < 0 and len(lost) <= max_line:
+                rest = lost
+                continue
+            if end < 0 or not is_whole(lost):
+                offset += len(lost) + (end >= 0)
+                rest, block = b"", block[end + 1 :] if end >= 0 else b""
+            is_cut = end < 0
         parts = (rest + block).split(b"\n")
         rest = parts.pop()
         for part in parts:
