@@ -342,15 +342,16 @@ class _Doubt:
         window, magic = self._members.window, self._members.magic
         if self.stop is not None or self._members.compression not in ("gzip", "xz"):
             return
-        data = self._tail + bytes(block)
-        start = behind - len(data)
-        self._tail = data[1 - len(magic) :]
-        found = -1
-        while (found := data.find(magic, found + 1)) >= 0:
-            if start + found > self._position and self._members.begins_record(start + found):
-                self.stop = start + found
-                break
-        window.ensure(behind, 1)
+        edge = len(magic) - 1
+        data = bytes(block)
+        if magic in data or magic in self._tail + data[:edge]:
+            data = self._tail + data
+            start, found = behind - len(data), -1
+            while self.stop is None and (found := data.find(magic, found + 1)) >= 0:
+                if start + found > self._position and self._members.begins_record(start + found):
+                    self.stop = start + found
+            window.ensure(behind, 1)
+        self._tail = data[-edge:]
 
     def passed(self, data: bytes, is_whole: bool) -> list[bytes]:
         """What can be given on now that ``data`` has come."""
