@@ -315,7 +315,7 @@ def page_of_row(
     def value(ours: str, read: Callable[[Any], Any]) -> Any:
         theirs = _found(row, ours, columns)
         ours_value = read(theirs)
-        if ours_value is None and theirs not in (None, "", []):
+        if ours_value is None and theirs not in (None, "", b"", []):
             name = f"unreadable_{ours}"
             account.notes[name] = account.notes.get(name, 0) + 1
         return ours_value
