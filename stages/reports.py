@@ -47,10 +47,17 @@ class Indexed(TypedDict):
 
 
 ADVICE = {
-    "not_parquet": "it is none, or its end with the footer is cut off; copy it again",
-    "not_arrow": "neither an Arrow file nor a stream; one of Feather V1 is to be written anew as Feather V2 or Parquet",
+    "not_parquet": "it begins as no Parquet file does; look whether it is one",
+    "arrow_not_parquet": "it is an Arrow file; call it .arrow, or name `format: arrow`",
+    "encrypted_parquet": "it is encrypted; decrypt it before",
+    "damaged_footer": "bytes at its end are wrong; copy it again",
+    "not_arrow": "neither an Arrow file nor a stream; look whether it is one",
+    "feather_v1": "Feather V1 is not read; write it anew as Feather V2 or Parquet",
+    "parquet_not_arrow": "it is a Parquet file; call it .parquet, or name `format: parquet`",
+    "damaged_schema": "bytes at its begin are wrong; copy it again",
     "truncated_file": "its end is cut off; copy it again",
     "truncated_member": "its end is cut off; copy it again",
+    "no_head_line": "the line with the names of its columns is lost by damage; copy it again",
     "empty_file": "it has no bytes; copy it again, or take it out of `paths`",
     "no_record_head": "no WARC or ARC record begins here; look whether it is one",
 }

@@ -124,7 +124,7 @@ def input_page() -> str:
             table(("format", "suffixes", "a large file is"), kinds),
             "Behind any of these, a suffix of compression (`.tgz` is `.tar.gz`, and so on: `.tbz2`, `.txz`, `.tzst`):\n",
             table(("compression", "suffixes"), ((name, spelt(suffixes)) for name, suffixes in packed.items())),
-            "A compressed file that is entered at its end (Parquet, Arrow) is inflated to a temporary copy first. JSON Lines and CSV are UTF-8,"
+            "A compressed file that is entered at its end (Parquet, Arrow) is inflated to a temporary copy first; pages of Parquet that carry a checksum are checked by it. JSON Lines and CSV are UTF-8,"
             " or UTF-16 or UTF-32 throughout (read whole); a row that is none of these is decoded as a page is. A list of JSON"
             " (`[{...}, {...}]`), on one line or laid out over many, is read too, and so are objects laid out over lines or one behind the other on the"
             " only line: whole, but for a list with an item a line and its brackets on lines of their own, which is divided. A quote opens a CSV value only where the value begins. A tar or zip archive may hold all of these but another and dumps. The text of PDF, DOCX and EPUB files is read where `documents.text_types` names them (`[pdf, docx, epub]`); `plan` and `run` say where it does not.\n",
@@ -135,7 +135,7 @@ def input_page() -> str:
             " value, or under the one that `sources.NAME.columns` gives (`{text: body, url: meta.link}`; a dot goes into nested fields). `carry` takes"
             " further columns along, for labels.\n",
             table(("column", "found as"), ((f"`{ours}`", spelt(theirs)) for ours, theirs in ALIASES.items())),
-            "A row without text is dropped (`no_text`). A column that is named and that no row has is refused before the run.\n",
+            "A row without text is dropped (`no_text`). A `time` is a date (ISO 8601, RFC 5322), or a number or its digits: seconds, milli-, micro- or nanoseconds since 1970, `YYYY`, `YYYYMMDD` or `YYYYMMDDhhmmss`; one that cannot be read is null and counted. A column that is named and that no row has is refused before the run.\n",
         ]
     )
 

@@ -23,6 +23,7 @@ from pipeline.answers.trace import document_ids
 from pipeline.errors import UserError
 from pipeline.recipe.pages import rows_of
 from pipeline.recipe.snapshot import Snapshot
+from pipeline.terminal import safe_line
 from stages.reports import Shard
 
 SHARDS_A_FOLDER = 3
@@ -145,7 +146,7 @@ class Sample:
             return None
         place = self._place(docs)
         if place is None:
-            return f"{where}: its page is in no split of {docs['source']}/{docs['file']}"
+            return f"{where}: its page is in no split of {docs['source']}/{safe_line(docs['file'])}"
         index, page = place
         piece = docs.get("piece", 0)
         files = {"documents": self.documents[index], "kept": self.kept[index]}

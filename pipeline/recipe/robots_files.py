@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from pipeline.store.storage import Store
 from stages.documents.answers import answers
-from stages.formats.listing import entries, is_folder, stat
+from stages.formats.listing import entries, is_folder, shown, stat
 from stages.formats.locations import is_http, locate, open_file, place_of
 from stages.formats.web_file import stat_http
 from stages.rules import rights, robots_answers, robots_files
@@ -69,7 +69,7 @@ def listed(params: rights.Robots) -> list[Named]:
             raise ValueError(f"{path}: expected WARC files, or files called HOST/robots.txt or HOST.txt; found none")
         for one in here:
             if found.setdefault(one.name, one).uri != one.uri:
-                raise ValueError(f"{one.uri} and {found[one.name].uri} are both called {one.name!r}")
+                raise ValueError(f"{shown(one.uri)} and {shown(found[one.name].uri)} are both called {one.name!r}")
     return [found[name] for name in sorted(found)]
 
 
@@ -133,7 +133,7 @@ def check(params: rights.Robots) -> None:
     for one in listed(params):
         with open_file(one.uri) as file:
             if not file.read(1) and _ARCHIVE.search(one.name):
-                raise ValueError(f"{one.uri} is empty: expected records of a WARC file")
+                raise ValueError(f"{shown(one.uri)} is empty: expected records of a WARC file")
 
 
 def address(params: rights.Robots) -> str:
@@ -166,7 +166,7 @@ def _answers(params: rights.Robots) -> Iterator[Answer]:
                 try:
                     body = gzip.GzipFile(fileobj=file).read(MAX_BYTES + 1)
                 except (EOFError, zlib.error) as error:
-                    raise ValueError(f"{one.uri}: cannot be inflated: {error}") from error
+                    raise ValueError(f"{shown(one.uri)}: cannot be inflated: {error}") from error
         yield Answer(served(one.name) or "", "", 200, "", body, one.name)
 
 

@@ -33,6 +33,7 @@ from pipeline.engine import cpu_limit, memory_limit
 from pipeline.engine.process import give_back_memory
 from pipeline.run.spool import pack
 from pipeline.store.storage import Store
+from pipeline.terminal import safe_line
 from stages import schemas
 from stages.contract import DocumentReader, Split, StageParams
 from stages.formats import file_states, retries
@@ -278,7 +279,8 @@ def survives(request: dict[str, Any]) -> bool:
             if not memory_limit.ends_within(child, seconds, request.get("memory", 0)):
                 return False
     if child.returncode > 0:
-        raise RuntimeError(f"the isolated run of {request['split']['file']} ended with exit code {child.returncode}")
+        name = safe_line(request["split"]["file"])
+        raise RuntimeError(f"the isolated run of {name} ended with exit code {child.returncode}")
     return child.returncode == 0
 
 

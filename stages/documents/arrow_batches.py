@@ -15,6 +15,10 @@ from typing import Any
 import pyarrow as pa
 
 MAGIC = b"ARROW1"
+INSTEAD = {b"FEA1": "feather_v1", b"PAR1": "parquet_not_arrow", b"PARE": "parquet_not_arrow"}
+"""What files called Arrow's are by their first bytes, as reasons."""
+BEGIN = (MAGIC, b"\xff\xff\xff\xff")
+"""The first bytes of a file, and of a stream since Arrow 0.15."""
 STREAM_AT = 8
 """Where the stream of a file begins: its magic is padded."""
 ERRORS: Any = (pa.ArrowInvalid, OSError, pa.ArrowMemoryError)
@@ -33,19 +37,22 @@ def batches(
 
     ``damage`` is called with (row, reason).
     """
-    is_file = file.read(len(MAGIC)) == MAGIC
+    head = bytes(file.read(len(MAGIC)))
+    is_file = head == MAGIC
     file.seek(0)
     try:
         opened = pa.ipc.open_file(file) if is_file else None
     except ERRORS as error:
         _must_be_damage(error)
-        damage(0, "truncated_file")
+        file.seek(-len(MAGIC), 2)
+        damage(0, "damaged_footer" if bytes(file.read()) == MAGIC else "truncated_file")
         opened = None
     if opened is not None:
         yield from _of_file(file, opened, wanted, damage, chosen)
         return
     file.seek(STREAM_AT if is_file else 0)
-    yield from _of_stream(file, wanted, damage)
+    unreadable = "damaged_schema" if head.startswith(BEGIN) else INSTEAD.get(head[:4], "not_arrow")
+    yield from _of_stream(file, wanted, damage, unreadable)
 
 
 def _of_file(
@@ -68,7 +75,7 @@ def _of_file(
         row += batch.num_rows
 
 
-def _of_stream(file: Any, wanted: Wanted, damage: Damage) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _of_stream(file: Any, wanted: Wanted, damage: Damage, unreadable: str) -> Iterator[tuple[int, pa.RecordBatch]]:
     row = 0
     fields: list[int] | None = None
     try:
@@ -81,7 +88,7 @@ def _of_stream(file: Any, wanted: Wanted, damage: Damage) -> Iterator[tuple[int,
             row += batch.num_rows
     except ERRORS as error:
         _must_be_damage(error)
-        damage(row, "not_arrow" if fields is None else "damaged_batch")
+        damage(row, unreadable if fields is None else "damaged_batch")
 
 
 def _reader(file: Any, fields: list[int]) -> Any:

@@ -10,7 +10,6 @@ Price: inflating alone. Damage costs inflating its member again; a damaged zstd 
 
 from __future__ import annotations
 
-import bz2
 import lzma
 import zlib
 from collections import deque
@@ -20,7 +19,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from stages.documents.members import INFLATE_ERRORS, XZ_MEMORY, Chunk, ZstdInflater, pieces, sniff
+from stages.documents.inflaters import INFLATE_ERRORS, XZ_MEMORY, StepInflater, bz2_inflater, zstd_inflater
+from stages.documents.members import Chunk, pieces, sniff
 from stages.formats import Format
 from stages.formats.locations import ReadAhead
 
@@ -105,7 +105,7 @@ class Inflated(Forwards):
         if isinstance(piece, Chunk):
             if piece.problem is not None:
                 if piece.problem != "garbage_between_members":
-                    self._salvage(piece.offset)
+                    self._salvage(piece.offset, piece.stop)
                 self.problem = piece.problem
                 return True
             if piece.fresh or piece.offset != self._member:
@@ -124,10 +124,10 @@ class Inflated(Forwards):
         if data:
             self._held.appendleft(data)
 
-    def _salvage(self, member: int) -> None:
+    def _salvage(self, member: int, stop: int | None) -> None:
         delivered = self._delivered if member == self._member else 0
         place = self._file.tell()
-        for data in salvage(self._file, self._compression, member):
+        for data in salvage(self._file, self._compression, member, stop):
             if delivered < len(data):
                 self._keep(data[delivered:])
             delivered = max(0, delivered - len(data))
@@ -142,12 +142,16 @@ def _is_text(head: bytes) -> bool:
 _TEXT_BYTES = bytes([9, 10, 13, *range(0x20, 0x100)])
 
 
-def salvage(file: Any, compression: str, start: int) -> Iterator[bytes]:
-    """The bytes that can be inflated of the damaged member at ``start``, up to the wrong byte."""
+def salvage(file: Any, compression: str, start: int, stop: int | None = None) -> Iterator[bytes]:
+    """The bytes that can be inflated of the damaged member at ``start``, up to the wrong byte.
+
+    ``stop`` is where another member begins, whose bytes are none of this one's (gzip and xz).
+    """
     if compression == "lz4":
         yield from _salvage_lz4(file, start)
         return
-    yield from up_to_wrong_byte(file, partial(_inflater, compression), start)
+    part = file if stop is None else _Part(file, stop)
+    yield from up_to_wrong_byte(part, partial(_inflater, compression), start)
 
 
 def up_to_wrong_byte(file: Any, make: Callable[[], Any], start: int) -> Iterator[bytes]:
@@ -192,11 +196,11 @@ def _inflater(compression: str) -> Any:
         return zlib.decompressobj(31)
     if compression == "xz":
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY)
-    return bz2.BZ2Decompressor() if compression == "bz2" else ZstdInflater(None)
+    return bz2_inflater() if compression == "bz2" else zstd_inflater()
 
 
 def _inflate(inflater: Any, step: bytes) -> bytes:
-    if isinstance(inflater, ZstdInflater):
+    if isinstance(inflater, StepInflater):
         return inflater.decompress(step, 1 << 30)
     out: bytes = inflater.decompress(step)
     return out
@@ -228,3 +232,14 @@ class _Rest(Forwards):
 
     def read(self, size: int = -1) -> bytes:
         return bytes(self._file.read(size if size >= 0 else None))
+
+
+class _Part:
+    """A file that ends at ``stop``."""
+
+    def __init__(self, file: Any, stop: int) -> None:
+        self._file, self._stop = file, stop
+        self.seek = file.seek
+
+    def read(self, size: int) -> bytes:
+        return bytes(self._file.read(max(0, min(size, self._stop - self._file.tell()))))

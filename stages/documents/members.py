@@ -12,19 +12,25 @@ in pieces. Price: inflating alone, plus a scan of the damaged stretches.
 
 from __future__ import annotations
 
-import bz2
-import io
 import lzma
 from collections.abc import Callable, Generator
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
-import pyarrow as pa
 import zstandard
 from deflate import DeflateError, gzip_decompress
 from isal import igzip_lib
 
+from stages.documents.inflaters import (
+    INFLATE_ERRORS,
+    LZ4_MAGIC,
+    XZ_MEMORY,
+    Inflater,
+    Lz4Inflater,
+    bz2_inflater,
+    zstd_inflater,
+)
 from stages.kernels.warc.record_heads import member_edges
 
 PIECE = 1 << 20
@@ -33,6 +39,8 @@ BLOCK = 256 << 10
 """Bytes read from a file at a time. Larger ones and larger pieces are slower: they leave the processor's cache."""
 FIRST_FEED = 16 << 10
 """Compressed bytes offered to a new member at first: most records fit, and little is copied when they do."""
+HELD = 16 << 20
+"""Most plain bytes held because a member may be cut."""
 RUN_BYTES = 1 << 20
 """Plain bytes after which a run of members ends."""
 RUN_MEMBERS = 1024
@@ -40,13 +48,11 @@ RUN_MEMBERS = 1024
 MAGIC = {
     "gzip": b"\x1f\x8b\x08",
     "zstd": b"\x28\xb5\x2f\xfd",
-    "lz4": b"\x04\x22\x4d\x18",
+    "lz4": LZ4_MAGIC,
     "bz2": b"BZh",
     "xz": b"\xfd7zXZ\0",
 }
 MARK = max(map(len, MAGIC.values()))
-XZ_MEMORY = 512 << 20
-"""Bytes that a decoder of xz may take; a stream that wants more is damaged. ``xz -9`` wants 65 MiB."""
 ZSTD_SKIPPABLE = tuple(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16))
 ZSTD_DICTIONARY = b"\x5d\x2a\x4d\x18"
 
@@ -60,6 +66,8 @@ class Chunk(NamedTuple):
     fresh: bool
     """The first bytes of a member."""
     problem: str | None = None
+    stop: int | None = None
+    """With a problem: where another member begins in the file, from which on no byte is one of this member."""
 
 
 class Run(NamedTuple):
@@ -115,97 +123,6 @@ class Window:
                 return position + found
             position = self.at + len(self.data) - len(needle) + 1
         return -1
-
-
-class Inflater(Protocol):
-    """Interface that igzip, zstandard and LZ4 are given here."""
-
-    eof: bool
-    needs_input: bool
-    unused_data: bytes
-
-    def decompress(self, data: Any, max_length: int) -> bytes: ...
-
-
-class ZstdInflater:
-    """One zstd frame, piece by piece."""
-
-    def __init__(self, dictionary: zstandard.ZstdCompressionDict | None) -> None:
-        context = zstandard.ZstdDecompressor(dict_data=dictionary) if dictionary else zstandard.ZstdDecompressor()
-        self._object = context.decompressobj(read_across_frames=False)
-        self.eof = False
-        self.needs_input = True
-        self.unused_data = b""
-        self._input = io.BytesIO()
-
-    def decompress(self, data: Any, max_length: int) -> bytes:
-        """zstandard cannot stop at ``max_length``: input is fed in small steps instead (128 KB blocks, at most)."""
-        if data:
-            rest = self._input.read()
-            self._input = io.BytesIO(rest + bytes(data))
-        out: list[bytes] = []
-        total = 0
-        while total < max_length:
-            step = self._input.read(1024)
-            if not step:
-                break
-            out.append(self._object.decompress(step))
-            total += len(out[-1])
-            if self._object.eof:
-                self.eof = True
-                self.unused_data = self._object.unused_data + self._input.read()
-                break
-        self.needs_input = not self.eof and self._input.tell() == len(self._input.getbuffer())
-        return b"".join(out)
-
-
-class Lz4Inflater:
-    """One LZ4 frame. Its blocks state their sizes, so walking them finds its end; Arrow inflates it. Limit: the
-    compressed frame is held whole."""
-
-    def __init__(self) -> None:
-        self.eof = False
-        self.needs_input = True
-        self.unused_data = b""
-        self._frame = bytearray()
-        self._walked = 0
-        self._stream: Any = None
-
-    def decompress(self, data: Any, max_length: int) -> bytes:
-        if self._stream is None:
-            self._frame += data
-            end = self._frame_end()
-            if end < 0:
-                return b""
-            self.needs_input = False
-            self.unused_data = bytes(self._frame[end:])
-            self._stream = pa.CompressedInputStream(pa.BufferReader(bytes(self._frame[:end])), "lz4")
-        out: bytes = self._stream.read(max_length)
-        self.eof = len(out) < max_length
-        return out
-
-    def _frame_end(self) -> int:
-        """End of the frame in what has come so far, -1 if it is not there yet (LZ4 frame format 1.6.1)."""
-        frame = self._frame
-        if len(frame) < 7:
-            return -1
-        if not frame.startswith(MAGIC["lz4"]):
-            raise OSError("no LZ4 frame")
-        flags = frame[4]
-        position = self._walked or 7 + 8 * (flags >> 3 & 1) + 4 * (flags & 1)
-        while len(frame) >= position + 4:
-            size = int.from_bytes(frame[position : position + 4], "little") & 0x7FFFFFFF
-            if size == 0:
-                end = position + 4 + 4 * (flags >> 2 & 1)
-                return end if len(frame) >= end else -1
-            if len(frame) < position + 4 + size:
-                break
-            position += 4 + size + 4 * (flags >> 4 & 1)
-            self._walked = position
-        return -1
-
-
-INFLATE_ERRORS: Any = (igzip_lib.IsalError, EOFError, lzma.LZMAError, zstandard.ZstdError, pa.ArrowException, OSError)
 
 
 def pieces(
@@ -279,9 +196,9 @@ class _Members:
         if self.compression == "gzip":
             return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
         if self.compression == "zstd":
-            return ZstdInflater(self.dictionary)
+            return zstd_inflater(self.dictionary)
         if self.compression == "bz2":
-            return cast(Inflater, bz2.BZ2Decompressor())
+            return bz2_inflater()
         if self.compression == "xz":
             return cast(Inflater, lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY))
         return Lz4Inflater()
@@ -332,6 +249,7 @@ class _Members:
         window = self.window
         inflater = self.inflater(position)
         cursor, feed, fresh = position, FIRST_FEED, True
+        doubt = _Doubt(self, position)
         while not inflater.eof:
             block: Any = b""
             if inflater.needs_input:
@@ -340,17 +258,20 @@ class _Members:
                 if len(block) < feed:
                     block = window.peek(cursor, feed)
                 if not block:
-                    yield Chunk(b"", position, False, "truncated_member")
-                    return -1
+                    yield Chunk(b"", position, False, "truncated_member", doubt.stop)
+                    return self.search(position + 1)
                 cursor += len(block)
                 feed = min(feed * 4, BLOCK)
             try:
                 data = inflater.decompress(block, PIECE)
             except INFLATE_ERRORS:
-                yield Chunk(b"", position, False, "damaged_member")
+                doubt.look(block, cursor)
+                yield Chunk(b"", position, False, "damaged_member", doubt.stop)
                 return self.search(position + 1)
-            if data:
-                abandoned = yield Chunk(data, position, fresh)
+            if block and not inflater.eof:
+                doubt.look(block, cursor)
+            for part in doubt.passed(data, inflater.eof):
+                abandoned = yield Chunk(part, position, fresh)
                 if abandoned:
                     return self.search(position + 1)
                 fresh = False
@@ -399,3 +320,46 @@ class _Members:
                 return position
             position += 1
         return -1
+
+
+class _Doubt:
+    """Bytes of a member that may be cut and go on with those of the next: deflate and LZMA make text of any bytes.
+
+    From where another member seems to begin inside the present one (in a stored block it may), what is inflated is held
+    until the member's checksum is right, up to `HELD` bytes.
+    """
+
+    def __init__(self, members: _Members, position: int) -> None:
+        self.stop: int | None = None
+        """Where another member begins."""
+        self._members = members
+        self._position = position
+        self._tail = b""
+        self._held: list[bytes] = []
+
+    def look(self, block: Any, behind: int) -> None:
+        """Look for another member in the bytes that end at file offset ``behind``."""
+        window, magic = self._members.window, self._members.magic
+        if self.stop is not None or self._members.compression not in ("gzip", "xz"):
+            return
+        edge = len(magic) - 1
+        data = bytes(block)
+        if magic in data or magic in self._tail + data[:edge]:
+            data = self._tail + data
+            start, found = behind - len(data), -1
+            while self.stop is None and (found := data.find(magic, found + 1)) >= 0:
+                if start + found > self._position and self._members.begins_record(start + found):
+                    self.stop = start + found
+            window.ensure(behind, 1)
+        self._tail = data[-edge:]
+
+    def passed(self, data: bytes, is_whole: bool) -> list[bytes]:
+        """What can be given on now that ``data`` has come."""
+        parts = [data] if data else []
+        if self.stop is None:
+            return parts
+        self._held += parts
+        if not is_whole and sum(map(len, self._held)) <= HELD:
+            return []
+        parts, self._held = self._held, []
+        return parts

@@ -14,8 +14,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from stages.documents import parquet_batches
 from stages.documents.account import Account
 from stages.documents.archives import Limits, archive_records
 from stages.documents.arrow_batches import batches
@@ -56,14 +56,10 @@ def whole(stream: Any, params: Any, file: str, offset: int) -> bytes | None:
 
 def parquet_row(source: Any, params: Any, file: str, offset: int) -> bytes | None:
     """A row as JSON."""
-    return _row(_numbered(pq.ParquetFile(source).iter_batches(1024)), offset)
-
-
-def _numbered(found: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    start = 0
-    for batch in found:
-        yield start, batch
-        start += batch.num_rows
+    parquet = parquet_batches.opened(source)
+    if isinstance(parquet, str):
+        return None
+    return _row(parquet_batches.batches(parquet, None, lambda *_: None, None), offset)
 
 
 def arrow_row(source: Any, params: Any, file: str, offset: int) -> bytes | None:

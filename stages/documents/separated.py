@@ -11,7 +11,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from stages.documents.account import Account
 from stages.documents.charsets import Decoded, decoded, plain_survey
@@ -26,6 +26,8 @@ def _patterns(delimiter: str) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
     return re.compile(rf"{rest}(?:{delimiter}|\Z)".encode()), re.compile(rf"(?:{field}(?:{delimiter}|\Z))*+".encode())
 
 
+LOOK = 1 << 20
+"""Bytes behind a damaged place in which a quote is looked for."""
 _PATTERNS = {delimiter: _patterns(delimiter) for delimiter in (",", "\t")}
 
 
@@ -38,9 +40,13 @@ def csv_pages(
     span: tuple[int, int] | None = None,
 ) -> Iterator[Page]:
     """Pages of a CSV or TSV stream with a head line (RFC 4180); ``offset`` is the byte where the record starts."""
+    num_bad = account.num_bad
     source = _csv_records(stream, account, max_line, None, delimiter)
     first = next((found for found in source if found[2] or found[1].removeprefix(b"\xef\xbb\xbf").strip()), None)
     if first is None:
+        return
+    if account.num_bad > num_bad:
+        account.damage(first[0], "no_head_line")
         return
     head = first[1].removeprefix(b"\xef\xbb\xbf")
     names = _csv_fields(head, delimiter)[0] or []
@@ -80,34 +86,78 @@ def _check_head(head: bytes, names: list[str], delimiter: str, file: str) -> Non
 def _csv_records(
     stream: Any, account: Account, max_line: int, span: tuple[int, int] | None, delimiter: str
 ) -> Iterator[tuple[int, bytes, int]]:
-    """Lines joined while a quote is open; in a span no value holds a line end (`splitting.ranges` has it so)."""
+    """Lines joined while a quote is open; in a span no value holds a line end (`splitting.ranges` has it so).
+
+    No record goes over a damaged place: what stands open before it is a record that is not whole, and the rest of one
+    that begins in it is none.
+    """
     held: list[bytes] = []
     begin = size = 0
+    is_rest = False
     closing, closed = _PATTERNS[delimiter]
     if span is None:
         stream.seek(0) if stream.seekable() else None
-    for offset, line, over in lines(stream, account, max_line, span, lambda _: False):
+    for offset, line, over, behind in _lines(stream, account, max_line, span, delimiter):
+        if behind != "":
+            if held and not is_rest:
+                yield begin, b"\n".join(held), 0
+            held, size, is_rest = [], 0, behind == "in a value"
         if over:
             yield begin if held else offset, b"", size + over
-            held, size = [], 0
+            held, size, is_rest = [], 0, False
             continue
         rest = 0
-        if held:
+        if held or behind == "in a value":
             end = closing.match(line) if b'"' in line else None
             rest = end.end() if end is not None else -1
-        else:
+        if not held:
             begin = offset
         held.append(line)
         size += len(line) + 1
         is_open = rest < 0 or (b'"' in line and closed.fullmatch(line, rest) is None)
-        if not is_open or span is not None:
-            yield begin, b"\n".join(held), 0
-            held, size = [], 0
-        elif size > max_line:
-            yield begin, b"", size
-            held, size = [], 0
-    if held:
+        if is_open and span is None and size <= max_line:
+            continue
+        if not is_rest:
+            yield (begin, b"", size) if is_open and span is None else (begin, b"\n".join(held), 0)
+        held, size, is_rest = [], 0, False
+    if held and not is_rest:
         yield begin, b"\n".join(held), 0
+
+
+Behind = Literal["", "between values", "in a value"]
+
+
+def _lines(
+    stream: Any, account: Account, max_line: int, span: tuple[int, int] | None, delimiter: str
+) -> Iterator[tuple[int, bytes, int, Behind]]:
+    """As `lines`, and where the first line behind a damaged place stands.
+
+    It stands in a quoted value where the first quote from it on ends one. Lines of `LOOK` bytes are held for it.
+    """
+    num_bad = account.num_bad
+    waiting: list[tuple[int, bytes, int]] = []
+    size = -1
+    ends = re.compile(rb'(?:\A"|[^"%b]")(?:"|%b|\r?\Z)' % ((delimiter.encode(),) * 2))
+    for offset, line, over in lines(stream, account, max_line, span, lambda _: False):
+        if account.num_bad > num_bad:
+            yield from _behind(waiting, False)
+            num_bad, waiting, size = account.num_bad, [], 0
+        if size < 0:
+            yield offset, line, over, ""
+            continue
+        waiting.append((offset, line, over))
+        size += len(line)
+        quote = line.find(b'"')
+        if quote >= 0 or over or size > LOOK:
+            yield from _behind(waiting, quote >= 0 and ends.match(line, max(0, quote - 1)) is not None)
+            waiting, size = [], -1
+    yield from _behind(waiting, False)
+
+
+def _behind(found: list[tuple[int, bytes, int]], in_a_value: bool) -> Iterator[tuple[int, bytes, int, Behind]]:
+    for number, (offset, line, over) in enumerate(found):
+        first: Behind = "in a value" if in_a_value else "between values"
+        yield offset, line, over, first if number == 0 else ""
 
 
 def _csv_fields(record: bytes, delimiter: str) -> tuple[list[str] | None, Decoded | None]:

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from stages.documents import parquet_batches
 from stages.documents.account import Account
 from stages.documents.arrow_batches import batches
 from stages.documents.charsets import Decoded, decoded, plain_survey
@@ -36,7 +36,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "time": ("time", "date", "timestamp"),
 }
 BLOCK = 1 << 20
-ROWS = 1024
 MOST_DIGITS = 4000
 """Digits of a whole number that Python reads (`sys.get_int_max_str_digits`)."""
 LOOK_FOR_TEXT = 100
@@ -170,8 +169,8 @@ def lines(
     """(offset, line, 0) of each line, or (offset, b"", bytes) of one that is too long to hold.
 
     With a ``span``, the lines that start in it: the one that is cut by its start belongs to the span before. Where a
-    compressed stream is damaged, the line before the damage counts if ``is_whole`` says so, and those go on that begin
-    in what can be read after it.
+    compressed stream is damaged, or something stands between its members, the lines before and behind that place count
+    if ``is_whole`` says so; where a line ended right before what stands between members, so does the next one.
     """
     offset, rest, skipped, is_cut = 0, b"", 0, False
     last = None
@@ -187,22 +186,30 @@ def lines(
         block = stream.read(BLOCK)
         if not block:
             problem = problem_of(stream)
-            if (rest or skipped) and (problem not in CUT or (not skipped and is_whole(rest))):
+            goes_on = problem is not None and stream.resume()
+            is_end = problem not in CUT and not goes_on and not is_cut
+            if (rest or skipped) and (is_end or (not skipped and is_whole(rest))):
                 over = skipped > 0 or len(rest) > max_line
                 yield (offset, b"", skipped + len(rest)) if over else (offset, rest, 0)
                 offset, rest, skipped = offset + skipped + len(rest), b"", 0
             if problem is None:
                 return
             account.damage(offset, problem)
-            if not stream.resume():
+            if not goes_on:
                 return
+            is_cut = problem in CUT or bool(rest or skipped)
             offset, rest, skipped = offset + skipped + len(rest), b"", 0
-            is_cut = problem in CUT
             continue
-        if is_cut:  # the rest of a line whose beginning is lost
-            lost, found, block = block.partition(b"\n")
-            offset += len(lost) + len(found)
-            is_cut = not found
+        if is_cut:  # the rest of a line whose beginning is lost, unless it is a whole one
+            end = block.find(b"\n")
+            lost = rest + block[: end if end >= 0 else len(block)]
+            if end < 0 and len(lost) <= max_line:
+                rest = lost
+                continue
+            if end < 0 or not is_whole(lost):
+                offset += len(lost) + (end >= 0)
+                rest, block = b"", block[end + 1 :] if end >= 0 else b""
+            is_cut = end < 0
         parts = (rest + block).split(b"\n")
         rest = parts.pop()
         for part in parts:
@@ -235,31 +242,24 @@ def arrow_pages(file: Any, account: Account, columns: Mapping[str, str], chosen:
 
     try:
         for row, batch in batches(file, wanted, account.damage, chosen):
-            for start in range(0, batch.num_rows, ROWS):
-                yield from _table_pages(batch.slice(start, ROWS), row + start, account, columns)
+            for start in range(0, batch.num_rows, parquet_batches.ROWS):
+                yield from _table_pages(batch.slice(start, parquet_batches.ROWS), row + start, account, columns)
     except pa.ArrowNotImplementedError as error:
         raise ColumnError(f"{account.file}: cannot be read: {error}") from None
 
 
 def parquet_pages(file: Any, account: Account, columns: Mapping[str, str], groups: range | None) -> Iterator[Page]:
     """Pages of a Parquet file, or of some of its row groups; ``offset`` is the row number in the file."""
-    try:
-        parquet = pq.ParquetFile(file)
-    except (pa.ArrowInvalid, OSError):
-        account.damage(0, "not_parquet")
+    parquet = parquet_batches.opened(file)
+    if isinstance(parquet, str):
+        account.damage(0, parquet)
         return
     wanted = wanted_columns(parquet.schema_arrow.names, columns, account.file)
-    groups = range(parquet.num_row_groups) if groups is None else groups
-    for group in groups:
-        row = sum(parquet.metadata.row_group(i).num_rows for i in range(group))
-        try:
-            for batch in parquet.iter_batches(ROWS, row_groups=[group], columns=wanted, use_threads=False):
-                yield from _table_pages(batch, row, account, columns)
-                row += batch.num_rows
-        except pa.ArrowNotImplementedError as error:
-            raise ColumnError(f"{account.file}: columns {', '.join(wanted)} cannot be read: {error}") from None
-        except (pa.ArrowInvalid, OSError):
-            account.damage(row, "damaged_row_group")
+    try:
+        for row, batch in parquet_batches.batches(parquet, wanted, account.damage, groups):
+            yield from _table_pages(batch, row, account, columns)
+    except pa.ArrowNotImplementedError as error:
+        raise ColumnError(f"{account.file}: columns {', '.join(wanted)} cannot be read: {error}") from None
 
 
 def _table_pages(batch: pa.RecordBatch, row: int, account: Account, columns: Mapping[str, str]) -> Iterator[Page]:
@@ -315,7 +315,7 @@ def page_of_row(
     def value(ours: str, read: Callable[[Any], Any]) -> Any:
         theirs = _found(row, ours, columns)
         ours_value = read(theirs)
-        if ours_value is None and theirs not in (None, "", []):
+        if ours_value is None and theirs not in (None, "", b"", []):
             name = f"unreadable_{ours}"
             account.notes[name] = account.notes.get(name, 0) + 1
         return ours_value

@@ -9,7 +9,7 @@ null and is counted (`unreadable_time` and so on in the account's notes).
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -22,6 +22,13 @@ from stages.documents.archives import seconds
 
 FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799
 """0001-01-01 and the end of 9999, in seconds since 1970."""
+FIRST_YEAR, LAST_YEAR = 1900, 2100
+DATES = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
+"""Digits of a number that is a date, and what they are: as seconds the first three are of 1970, as milliseconds the
+last is of the year 2572 at least."""
+LEAST_DIGITS = 9
+"""Digits of a time as text, from 1973 on, where it is no date."""
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 _DAY = 86400
 _FAILURES = (ValueError, TypeError, OverflowError, ImportError, ArithmeticError, LookupError, AttributeError)
 
@@ -122,7 +129,7 @@ def string(value: Any) -> str | None:
     """A metadata value as a string; a list gives its first. None where there is nothing that can be read."""
     if isinstance(value, list):
         value = value[0] if value else None
-    if value is None or value is UNREADABLE or value == "":
+    if value is None or value is UNREADABLE or value in ("", b""):
         return None
     if isinstance(value, bytes):
         try:
@@ -137,11 +144,17 @@ def string(value: Any) -> str | None:
 
 
 def time_of(value: Any) -> int | None:
-    """Seconds since 1970 of an ISO date, a number of seconds or milliseconds, or a time; None past years 1 to 9999."""
+    """Seconds since 1970 of a date as text (`seconds`), of a number or its digits (`time_of_number`), or of a time;
+    None past years 1 to 9999. Digits as text are times from 1973 on, or dates."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
-        return seconds(value)
+        text = value.strip()
+        if _NUMBER.fullmatch(text) is None or len(text) in (4, 8, 14):
+            return seconds(text)
+        if len(text) < LEAST_DIGITS:
+            return None
+        value = Decimal(text)
     found: int | None = None
     if isinstance(value, Seconds):
         found = int(value)
@@ -150,10 +163,26 @@ def time_of(value: Any) -> int | None:
     elif isinstance(value, date):
         found = int(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp())
     elif isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-        magnitude: Any = abs(value)
-        number = float(value) if magnitude < 10**15 else math.inf  # a NaN is less than nothing
-        found = int(number / 1000 if number > 1e11 else number) if 0 < number < math.inf else None
+        found = time_of_number(value)
     return found if found is not None and FIRST_SECOND <= found <= LAST_SECOND else None
+
+
+def time_of_number(number: float | Decimal) -> int | None:
+    """Seconds since 1970 of a number that is one of seconds, milli-, micro- or nanoseconds since then, whichever gives
+    a year before 5139, or that is a date of the years 1900 to 2100 by its digits (`DATES`): the first second of it."""
+    magnitude: Any = abs(number)
+    if not number > 0 or not magnitude < 10**20:  # a NaN is neither
+        return None
+    whole = int(number)
+    digits = str(whole)
+    if whole == number and len(digits) in DATES and FIRST_YEAR <= int(digits[:4]) <= LAST_YEAR:
+        try:
+            return int(datetime.strptime(digits, DATES[len(digits)]).replace(tzinfo=UTC).timestamp())
+        except ValueError:
+            pass
+    while whole > 10**11:
+        whole //= 1000
+    return whole
 
 
 def without_surrogates(text: str) -> str:

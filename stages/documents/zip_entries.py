@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from stages.documents.inflated import up_to_wrong_byte
-from stages.documents.members import XZ_MEMORY
+from stages.documents.inflaters import XZ_MEMORY
 
 MAGIC = b"PK\3\4"
 MAX_DIRECTORY = 64 << 20

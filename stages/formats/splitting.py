@@ -54,7 +54,7 @@ def _row_groups(uri: str, size: int, target: int) -> list[Range]:
     with watched_file(uri) as file:
         try:
             metadata = pq.ParquetFile(file).metadata
-        except (pa.ArrowInvalid, OSError):
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):
             return []  # the reader reports it
     found: list[Range] = []
     start = held = 0

@@ -59,6 +59,10 @@ def rows(path: str, columns: Sequence[str] = (), optional: Sequence[str] = ()) -
         yield from _rows(path, columns, optional)
     except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, pa.ArrowException) as error:
         raise ValueError(f"{path}: expected what its name says, whole: {error}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ValueError(f"{path}: expected what its name says, whole: {error}") from error  # of Arrow, on a page
 
 
 def _rows(path: str, columns: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -93,7 +97,7 @@ def _rows(path: str, columns: Sequence[str], optional: Sequence[str]) -> Iterato
 
 
 def _parquet(file: Path, columns: Sequence[str], optional: Sequence[str]) -> Iterator[dict[str, Any]]:
-    table = pq.ParquetFile(file)
+    table = pq.ParquetFile(file, page_checksum_verification=True)
     known = table.schema_arrow.names
     missing = [name for name in columns if name not in known]
     if missing:

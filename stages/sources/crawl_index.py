@@ -98,7 +98,7 @@ def tables(uri: str, needed: Sequence[str], keys: Sequence[str] | None = None) -
 
 def _parquet(file: Any, needed: Sequence[str], keys: Sequence[str] | None) -> Iterator[pa.Table]:
     try:
-        parquet = pq.ParquetFile(file, pre_buffer=True)
+        parquet = pq.ParquetFile(file, pre_buffer=True, page_checksum_verification=True)
     except pa.ArrowInvalid as error:
         raise ValueError(f"is no Parquet that can be read: {error}") from error
     there = parquet.schema_arrow.names

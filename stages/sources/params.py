@@ -12,6 +12,7 @@ from stages.formats import CONTAINERS
 from stages.formats.ranges import MAX_REQUEST, WASTE
 from stages.rules import own_functions
 from stages.schemas import carried_column
+from stages.untrusted import whole_line
 
 Ours = Literal["text", "id", "url", "language", "licence", "title", "time"]
 """Columns of pages that rows may give."""
@@ -32,6 +33,9 @@ THREE_LETTERS = dict(zip(_CODES.split()[::2], _CODES.split()[1::2], strict=True)
 
 class SourceError(ValueError):
     """A source that cannot be listed; the message is one sentence that says what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(whole_line(message))  # names of files hold line ends
 
 
 class Where(StageParams):

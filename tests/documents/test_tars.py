@@ -108,7 +108,7 @@ def test_what_is_wrong_in_a_table_of_a_tar_is_said_with_its_place(tmp_path: Path
         "no_text_column": 1,
     }
     assert [(entry["offset"], entry["reason"]) for entry in report["bad"]] == [
-        (2048, "not_parquet"),
+        (2048, "truncated_file"),
         (3072, "empty_file"),
     ]
 

@@ -106,7 +106,7 @@ def test_times_of_every_unit_and_zone_keep_their_seconds(tmp_path: Path, unit: s
         pa.array([1, 2**31 - 1], pa.date32()),
         pa.array([1, -(2**31)], pa.date32()),
         pa.array([86400000, 2**62], pa.date64()),
-        pa.array([1, 10**15]),
+        pa.array([1.0, 1e21]),
         pa.array([1.0, float("inf")]),
         pa.array([1.0, float("nan")]),
         pa.array(["1970-01-01", "last spring"]),
@@ -180,3 +180,45 @@ def test_a_date_that_is_none_is_counted(tmp_path: Path, date_: str) -> None:
     rows, report = read(whole(tmp_path / "a.jsonl"))
     assert rows[0]["time"] is None
     assert report["notes"] == {"unreadable_time": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "when"),
+    [
+        (1709209805, "2024-02-29T12:30:05"),
+        ("1709209805", "2024-02-29T12:30:05"),
+        (" 1709209805.75 ", "2024-02-29T12:30:05"),
+        ("1612011801123", "2021-01-30T13:03:21"),  # not 18 January 1612
+        (1709209805123, "2024-02-29T12:30:05"),
+        (1709209805123456, "2024-02-29T12:30:05"),
+        (1709209805123456789, "2024-02-29T12:30:05"),
+        (decimal.Decimal("1709209805123.5"), "2024-02-29T12:30:05"),
+        (20240229, "2024-02-29T00:00:00"),
+        (20240229.0, "2024-02-29T00:00:00"),
+        ("20240229", "2024-02-29T00:00:00"),
+        (202402, "2024-02-01T00:00:00"),
+        (2024, "2024-01-01T00:00:00"),
+        ("2024", "2024-01-01T00:00:00"),
+        (20240229123005, "2024-02-29T12:30:05"),
+        (b"20240229123005", "2024-02-29T12:30:05"),
+        (20241329, "1970-08-23T06:35:29"),  # no month 13
+        (1850, "1970-01-01T00:30:50"),
+        (0, None),
+        (-1709209805, None),
+        (10**20, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (True, None),
+        ("1" * 40, None),
+    ],
+)
+def test_numbers_and_their_digits_are_times(value: Any, when: str | None) -> None:
+    found = time_of(value)
+    assert (found and datetime.fromtimestamp(found, UTC).isoformat()[:19]) == when
+
+
+def test_empty_bytes_are_no_value(tmp_path: Path) -> None:
+    columns = {"text": ["one"], "id": pa.array([b""]), "lang": pa.array([[b""]])}
+    rows, report = read(whole(write_arrow(tmp_path / "a.arrow", pa.table(columns))))
+    assert (rows[0]["record_id"], rows[0]["language_declared"]) == (None, None)
+    assert report["notes"] == {"unreadable_language": 1}

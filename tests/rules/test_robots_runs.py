@@ -13,11 +13,12 @@ from pipeline.answers.verify import verify_root
 from pipeline.answers.why import lives
 from pipeline.answers.why_text import life_text
 from pipeline.errors import UserError
-from pipeline.recipe.robots_files import served
+from pipeline.recipe.robots_files import check, served
 from pipeline.recipe.snapshot import Snapshot, load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.run.remove import remove
 from pipeline.store.storage import Store
+from stages.rules import rights
 from tests.support.archives import record
 from tests.support.corpora import documented, page, write_mixture
 from tests.support.runs import made, run_inline, tree
@@ -239,3 +240,9 @@ def test_mistakes_are_reported_with_their_key(robots: str, words: list[str], tmp
         recipes.load(mixture, Store(str(tmp_path / "root")))
     lines = str(found.value).splitlines()
     assert any(all(word in line for word in words) for line in lines), lines
+
+
+def test_the_name_of_an_empty_file_stays_in_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a\nb.warc").touch()
+    with pytest.raises(ValueError, match=r"/a\\nb\.warc is empty: expected records"):
+        check(rights.Robots(files=(str(tmp_path),), agents=("gptbot",)))

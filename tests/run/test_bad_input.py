@@ -53,10 +53,10 @@ def test_a_small_file_without_its_footer_counts_by_its_bytes_though_it_is_read_w
     assert message.startswith(
         f"source web: {share} of its input is bad (files of which nothing could be read, by bytes;"
     )
-    assert f"{tmp_path}/in/9.parquet: not_parquet (it is none, or its end with the footer is cut off" in message
+    assert f"{tmp_path}/in/9.parquet: truncated_file (its end is cut off; copy it again)" in message
     mixture.write_text(f"{MIXTURE}run: {{max_bad_fraction: 0.2}}\n")
     run_inline(mixture, tmp_path / "root")
-    assert "bad: web/9.parquet at 0: not_parquet (it is none" in status_text(store)
+    assert "bad: web/9.parquet at 0: truncated_file (its end is cut off" in status_text(store)
 
 
 def test_quarantined_records_are_named_as_such(tmp_path: Path) -> None:

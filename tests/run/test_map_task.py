@@ -16,7 +16,7 @@ import pytest
 from pipeline.engine import memory_limit
 from pipeline.engine.orphans import children
 from pipeline.engine.scheduler import Done, Scheduler
-from pipeline.run.map_task import measure
+from pipeline.run.map_task import measure, survives
 from pipeline.store.storage import Store
 from stages.contract import Task
 from stages.formats import retries
@@ -157,6 +157,13 @@ def test_a_child_does_not_outlive_a_process_that_is_killed_while_it_waits(tmp_pa
     while memory_limit.held(child) and time.monotonic() < end:
         time.sleep(0.05)
     assert memory_limit.held(child) == 0
+
+
+def test_the_name_of_a_file_whose_child_fails_stays_in_its_line(tmp_path: Path) -> None:
+    split = write(tmp_path / "a\n\x1b[2Jb.warc.gz", pages(1))
+    Path(split.uri).unlink()
+    with pytest.raises(RuntimeError, match=r"run of a‹U\+000A›‹U\+001B›\[2Jb\.warc\.gz ended with exit code 1"):
+        survives({**arguments(split), "page_seconds": 0, "first": 0, "last": 1})
 
 
 def test_a_record_that_kills_only_in_company_is_not_blamed_alone(
