@@ -70,7 +70,7 @@ __all__ = [
     "without_conditions",
 ]
 
-VERSION = 11
+VERSION = 12
 ELIGIBLE_VERSION = 3
 
 
