@@ -71,7 +71,7 @@ __all__ = [
 ]
 
 VERSION = 12
-ELIGIBLE_VERSION = 3
+ELIGIBLE_VERSION = 4
 
 
 def deciding(params: Params) -> dict[str, Any]:

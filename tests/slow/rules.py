@@ -224,12 +224,14 @@ def refinedweb(text: str) -> dict[str, float | None]:
 
 
 def marked_sentences(text: str) -> list[str]:
-    """Cut behind marks that white space follows."""
+    """Cut behind marks that white space follows, and behind other scripts' marks with what closes behind them."""
+    others = rf"[{re.escape(OTHER_MARKS)}][{re.escape(OTHER_MARKS + '.!?' + CLOSERS)}]*"
+    behind = {match.end() for match in re.finditer(others, text)}
     found, start, at = [], 0, 0
     while at < len(text):
         at += 1
         ends = text[at - 1] in ".!?" and (at == len(text) or text[at] not in ".!?")
-        if at == len(text) or (ends and is_space(text[at])):
+        if at == len(text) or (ends and is_space(text[at])) or at in behind:
             found.append(stripped(text[start:at]))
             start = at
     return [sentence for sentence in found if sentence]
