@@ -33,6 +33,7 @@ from stages.kernels.words.lines import Lines, split_lines
 from stages.kernels.words.literals import Hits, Literals, find_literals, literals
 from stages.kernels.words.mark_sentences import Sentences, mark_sentences
 from stages.kernels.words.ngrams import Repetition, repeated_ngrams
+from stages.kernels.words.script_lines import lines_by_script
 from stages.kernels.words.spacy_words import split_script_words, split_spacy_words
 from stages.kernels.words.unspaced import mostly_unspaced
 from stages.kernels.words.word_sentences import count_sentences
@@ -66,6 +67,8 @@ UNITS: dict[str, Splitter] = {
     "spacy": split_spacy_words,
     "script": split_script_words,
 }
+BY_SCRIPT = ("as_written", "script")
+"""Units that go by the script of a page: C4's lines too then (`stages.kernels.words.script_lines`)."""
 
 
 class Params(GrownParams):
@@ -74,7 +77,7 @@ class Params(GrownParams):
     later = frozenset({"rules"})
 
     unit: Unit = "as_written"
-    """The word of Gopher's rules, FineWeb's line breaks, RedPajama's words and C4's sentences: `as_written`, by
+    """The word of Gopher's rules, FineWeb's line breaks, RedPajama's words, C4's lines and sentences: `as_written`, by
     `script` on pages most of whose letters are of scripts without spaces, by `white_space` on others; what stands
     between `white_space` on all; what `spacy`'s English tokenizer makes of it, punctuation apart, as the recipe that
     made FineWeb counts on every page; or by `script`: as spacy, and scripts without spaces are cut too."""
@@ -170,8 +173,11 @@ def identity(params: Params) -> dict[str, Any]:
     families = {"families": raised} if raised else {}
     by_words = params.unit in ("spacy", "script") and {"c4", "c4_strict"}.intersection(params.families)
     sentences = {"sentences": "by words"} if by_words else {}
+    of_lines = {"c4", "c4_strict", "fineweb_cleaned"}.intersection(params.families)
+    of_lines |= {"c4_cleaned", "c4_strict_cleaned"}.intersection(params.views)
+    lines = {"c4_lines": "by script"} if params.unit in BY_SCRIPT and of_lines else {}
     own = {"rules": {name: own_functions.identity(name, {}) for name in params.rules}} if params.rules else {}
-    return {"unicode": characters.UNICODE_VERSION, **models, **lists, **families, **sentences, **own}
+    return {"unicode": characters.UNICODE_VERSION, **models, **lists, **families, **sentences, **lines, **own}
 
 
 def prepare(params: Params) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -224,7 +230,12 @@ class Found:
 
     @cached_property
     def c4_lines(self) -> C4Lines:
-        return c4_lines(self.data, self.offsets, self.planes_BK)
+        """C4's lines: the reference's, or by script where words are."""
+        lines = c4_lines(self.data, self.offsets, self.planes_BK)
+        if self.params.unit not in BY_SCRIPT:
+            return lines
+        words = self.words if self.unspaced_D.any() else None
+        return lines_by_script(self.data, self.offsets, lines, words, self.unspaced_D)
 
     @cached_property
     def sentences(self) -> C4Lines:

@@ -43,7 +43,7 @@ __all__ = [
     "quality_columns", "rule_of", "rule_values", "threshold_hint", "without_columns", "without_conditions",
 ]  # fmt: skip
 
-VERSION = 11
+VERSION = 12
 ELIGIBLE_VERSION = 4
 
 

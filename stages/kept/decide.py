@@ -28,7 +28,7 @@ from stages.kept.params import (
 from stages.kept.spans import all_cut, merged_spans
 from stages.percentiles import edge_at, finite
 from stages.rules import contamination, rights
-from stages.rules.names import UNSPACED, codes_of
+from stages.rules.names import codes_of
 from stages.rules.robots_files import MISSING, RobotsTable, is_rule
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
@@ -302,8 +302,8 @@ def thresholds_of(
         state = set_rule(name, state, params.rules[name])
     on, thresholds = np.full(pages.num_rows, state[0]), np.full(pages.num_rows, state[1], np.float64)
     rule = rule_of(name, params)
-    if rule is not None and rule.spaced and params.rules.get(name) is not True:
-        on &= ~_among(pages, "language", UNSPACED)
+    if rule is not None and rule.exempt and params.rules.get(name) is not True:
+        on &= ~_among(pages, "language", rule.exempt)
     for override in params.overrides:
         if name in override.rules:
             matches = _among(pages, "source", override.sources) & _among(pages, "language", override.languages)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stages.figures import exact, fixed, listed, percent, short
+from stages.report.funnel import step_of
 from stages.report.shortfall import SHORT, came_short, given_tokens, is_capped, most_read, over_filled, short_in_phases
 
 Stats = Mapping[str, Any]
@@ -176,8 +177,22 @@ def losses(stats: Stats) -> Iterator[dict[str, str]]:
                 whole = f"{share} of {short(row['pages'])} pages stayed"
                 count, fell = labelled(stats, name, row[name]) if most == "language" else (steps[most], FELL[most])
                 others = "most others" if 2 * count > row["pages"] - (row["kept"] or 0) else "many others"
+                fell += worst_rule(stats, name, row) if most == "quality" else ""
                 text = f"{name.capitalize()} {row[name]}: {whole}, {others} {fell}"
                 yield remark(text, "sources" if name == "source" else "tokens")
+
+
+def worst_rule(stats: Stats, name: str, row: Mapping[str, Any]) -> str:
+    """The rule that took most pages of a source, language or domain, in brackets: one whose threshold does not suit
+    a language drops most of it."""
+    counts: dict[str, int] = {}
+    for lost in stats["removed"]:
+        if lost[name] == row[name] and step_of(lost["reason"]) == "quality":
+            counts[lost["reason"]] = counts.get(lost["reason"], 0) + lost["documents"]
+    if not counts:
+        return ""
+    reason = max(counts, key=counts.__getitem__)
+    return f" ({reason}: {percent(counts[reason], row['pages'])} of its pages)"
 
 
 def labelled(stats: Stats, name: str, value: str) -> tuple[int, str]:

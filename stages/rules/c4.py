@@ -23,10 +23,13 @@ Two families: `c4` without the test for a terminal mark, as the FineWeb recipe u
 paper has it; its columns and reasons are named `c4_strict_...` and `..._in_terminated_lines`. Taking the lines out is
 the view `c4_cleaned` of `kept`. Definitions are those of datatrove 0.10.1, its sentences too: of white-space text
 (`stages.kernels.words.c4_lines`), or of words with `quality.unit` `spacy` or `script`
-(`stages.kernels.words.word_sentences`); but for three deliberate differences: braces of formulas are no sign of code
-(`stages.kernels.words.formulas`; text of 2019 had lost its TeX); columns count the whole page, where the reference
-stops at the first line that fails it (so a page with a bracket has all its lines counted); and letters beyond ASCII
-have no other case (the Kelvin sign is no k). Lists of bad words are `stages.rules.word_lists`.
+(`stages.kernels.words.word_sentences`). With the units `as_written` and `script` lines are as their script is written:
+words of Chinese, Japanese, Thai, ... are cut before they are counted, and a line may end in a mark beyond ASCII
+(`stages.kernels.words.script_lines`); the reference leaves no line of such a page. The strict rule is off for languages
+whose lines need no mark (`stages.rules.names.UNMARKED`). Three more differences are deliberate: braces of formulas are
+no sign of code (`stages.kernels.words.formulas`; text of 2019 had lost its TeX); columns count the whole page, where
+the reference stops at the first line that fails it (so a page with a bracket has all its lines counted); and letters
+beyond ASCII have no other case (the Kelvin sign is no k). Lists of bad words are `stages.rules.word_lists`.
 
 Price: one pass over the bytes for both families.
 """
@@ -77,7 +80,7 @@ RULES = {
     "c4_strict": (
         Rule("lorem_ipsum_in_terminated_lines", "c4_strict_num_lorem_ipsum_lines", "max", 0),
         Rule("curly_bracket_in_terminated_lines", "c4_strict_num_curly_lines", "max", 0),
-        Rule("too_few_sentences_in_terminated_lines", "c4_strict_num_sentences", "min", 5),
+        Rule("too_few_sentences_in_terminated_lines", "c4_strict_num_sentences", "min", 5, marked=True),
     ),
 }
 

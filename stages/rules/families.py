@@ -70,7 +70,7 @@ FAMILIES: dict[str, Family] = {
     "privacy": replace(_family(privacy, "data", "offsets"), version=4),
     "code": replace(_family(code, "code"), by_default=False),
     "madlad": replace(
-        _family(madlad, "data", "offsets", "planes_BK", "marked", "literals", "hits"), by_default=False, version=2
+        _family(madlad, "data", "offsets", "planes_BK", "marked", "literals", "hits"), by_default=False, version=3
     ),
     "chrome": replace(_family(chrome, "data", "kinds", "chrome_string", "hits"), by_default=False),
     "opencoder": replace(_family(opencoder, "offsets", "code", "lines"), by_default=False),

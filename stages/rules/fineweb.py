@@ -11,7 +11,9 @@ Equality keeps. Lines are the text cut at line feeds, those of white space alone
 line is punctuated when its last character is a terminal mark (`unicode.TERMINAL`). Repeated characters are counted
 against the characters of the text without its line feeds, line breaks against all tokens. These are the definitions and
 thresholds of datatrove 0.10.1, which made FineWeb (the paper says 0.1 for repeated characters; the code has 0.01, and
-`too_many_line_breaks` is in the code alone). A column is null where its denominator is 0.
+`too_many_line_breaks` is in the code alone).
+The rule on line ends is off for languages whose lines need no mark (`stages.rules.names.UNMARKED`: Thai, Lao, Khmer,
+Burmese, Tibetan, Amharic), as in FineWeb-2. A column is null where its denominator is 0.
 
 Price: nothing beside the lines and words that the other families need.
 """
@@ -40,7 +42,7 @@ FIELDS = (
 )
 
 RULES = (
-    Rule("too_few_lines_end_in_punctuation", "fineweb_punctuated_line_fraction", "min", 0.12),
+    Rule("too_few_lines_end_in_punctuation", "fineweb_punctuated_line_fraction", "min", 0.12, marked=True),
     Rule("too_many_short_lines", "fineweb_short_line_fraction", "max", 0.67),
     Rule("too_many_repeated_characters", "fineweb_repeated_line_character_fraction", "max", 0.01),
     Rule("too_many_line_breaks", "fineweb_line_breaks_per_word", "max", 0.3),

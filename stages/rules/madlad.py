@@ -17,7 +17,9 @@ A sentence (`stages.kernels.words.mark_sentences`) is questionable by
 The fraction that decides is that of sentences of rules 2 and 5, which Dolma 3 applies; `madlad_questionable_fraction`
 counts those of rules 2 to 5, for a limit of one's own. Rule 1, the language of each sentence, is not measured. Equality
 keeps, as in the paper; Dolma 3 drops a page at 0.2 itself and takes the expressions with a backslash by the letter,
-which find nothing. Words are runs of letters and digits, and no tokens of a model.
+which find nothing. The paper's languages have marks of their own: those of other scripts end a sentence too, and
+`too_few_marked_sentences` is off for languages whose lines need none (`stages.rules.names.UNMARKED`).
+Words are runs of letters and digits, and no tokens of a model.
 
 Price: the sentences, and one pass for the fixed strings among the expressions (`ANYWHERE`, together with those of
 other families); what else may be found, a kernel looks for where it can be (`stages.kernels.words.questionable`).
@@ -56,7 +58,7 @@ FIELDS = (
 )
 
 RULES = (
-    Rule("too_few_marked_sentences", "madlad_num_sentences", "min", 5),
+    Rule("too_few_marked_sentences", "madlad_num_sentences", "min", 5, marked=True),
     Rule("too_many_questionable_sentences", "madlad_list_or_cursed_fraction", "max", 0.2),
 )
 PRINTS = (

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stages.rules.names import UNMARKED, UNSPACED
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -21,6 +23,7 @@ class Rule:
     Attributes:
         spaced: it says something of words between spaces alone, so that it is off, unless a setting says otherwise, for
             pages in languages written without them.
+        marked: it says something of marks behind sentences alone, and is off for languages that many write without.
     """
 
     name: str
@@ -28,6 +31,12 @@ class Rule:
     side: Literal["min", "max"]
     threshold: float
     spaced: bool = False
+    marked: bool = False
+
+    @property
+    def exempt(self) -> frozenset[str]:
+        """Languages for whose pages it is off unless a setting says otherwise."""
+        return (UNSPACED if self.spaced else frozenset()) | (UNMARKED if self.marked else frozenset())
 
 
 def fractions(numerator: npt.NDArray[np.int64], denominator: npt.NDArray[np.int64]) -> pa.Array:

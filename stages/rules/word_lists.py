@@ -9,6 +9,8 @@
 line (``#`` comments). Every list is counted on every page, so a page's label may change without a new pass over its
 text: `stop_words_de` is how many different stop words of the list `de` it has, `bad_words_de` how often it has any bad
 word of the list `de`; `kept` looks at the columns of the language it has. The list `all` holds for every language.
+Lists are named by the codes of lid.176; a page that another model labels (`swh`, `npi`, `tam`: GlotLID, OpenLID) has
+the list of its language too (`stages.rules.names.codes_of`).
 
 Lists of stop words for 35 languages are shipped (`stop_words.json`, made by `tools.write_stop_words` from wordfreq's
 frequencies, in FineWeb-2's way); they are counted where Gopher's rules are, a list of the user's own in the place of

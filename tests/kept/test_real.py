@@ -12,7 +12,6 @@ import pytest
 
 from stages import kept, quality
 from stages.kept.decide import rule_values
-from stages.rules.names import UNSPACED
 
 FAMILIES = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
 DOMAINS = [kept.Domain(name="long", min={"text_bytes": 4000}), kept.Domain(name="rest")]
@@ -48,7 +47,7 @@ def test_an_override_moves_the_pages_of_its_source_language_and_domain_alone(pag
     threshold = float(np.nanmedian(values))
     beyond = values < threshold if rule.side == "min" else values > threshold
     before = failing(pages, name)
-    beyond &= ~(rule.spaced & np.isin(pages.column("language").to_numpy().astype(str), list(UNSPACED)))
+    beyond &= ~(np.isin(pages.column("language").to_numpy().astype(str), list(rule.exempt)))
     for key, value in (("sources", "books"), ("languages", "en"), ("domains", "long")):
         column = {"sources": "source", "languages": "language"}.get(key)
         named = pages.column(column).to_numpy() == value if column else pages.column("text_bytes").to_numpy() >= 4000

@@ -16,6 +16,7 @@ from stages import language, quality
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.unicode import characters as characters_of_unicode
 from stages.kernels.words import unspaced
+from stages.kernels.words.unspaced import mostly_unspaced
 from stages.rules import families
 from tests.rules.test_quality import AWKWARD
 from tests.slow import rules as slow_rules
@@ -101,7 +102,9 @@ def check_sentences(unit: str, texts: list[str]) -> None:
     batch = pa.RecordBatch.from_arrays([pa.array(texts, pa.large_string())], ["text"])
     found = quality.prepare(quality.Params(unit=unit, families=("c4",)))(batch)  # type: ignore[arg-type]
     for text, count in zip(texts, found.column("c4_num_sentences").to_pylist(), strict=True):
-        fates = [slow_rules.c4_line(line, False) for line in text.splitlines()]
+        unspaced = unit == "script" and bool(mostly_unspaced(*text_buffers(pa.array([text], pa.large_string())))[0])
+        by_script = TWINS["script"] if unspaced else None
+        fates = [slow_rules.c4_line(line, False, by_script) for line in text.splitlines()]
         lines = [line for fate, line in fates if fate == "kept"]
         assert count == sum(slow_rules.word_sentences(line, TWINS[unit]) for line in lines), (unit, text)
 

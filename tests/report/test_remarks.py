@@ -223,3 +223,18 @@ def test_a_language_lost_to_low_confidence_is_not_called_unwanted(run: Row) -> N
     texts = [one["text"] for one in losses(stats) if one["text"].startswith("Language")]
     assert texts
     assert all("had a label of too little confidence" in text for text in texts)
+
+
+def test_a_language_that_rules_drop_is_named_with_the_rule_that_took_most_of_it(run: Row) -> None:
+    stats = build_stats("made-up", **run)
+    stats["languages"] = [{**stats["languages"][0], "language": "ja", "pages": 900, "kept": 9}]
+    stats["languages"][0]["removed"] = {"documents": 0, "language": 10, "quality": 881}
+    counts = {"ja": {"too_few_sentences": 400, "words_too_short": 481, "near_duplicate": 999}, "en": {"curly": 999}}
+    stats["removed"] = [
+        {"source": "web", "language": language, "domain": domain, "reason": reason, "documents": documents // 2}
+        for language, reasons in counts.items()
+        for reason, documents in reasons.items()
+        for domain in ("a", "b")
+    ]
+    text = next(one["text"] for one in remarks(stats) if one["text"].startswith("Language ja"))
+    assert text.endswith("most others failed a rule (words_too_short: 53.3% of its pages)")

@@ -136,6 +136,35 @@ def test_every_expression_is_found_and_is_not_when_a_character_of_it_is_missing(
     assert (row["madlad_num_cursed_sentences"], other["madlad_num_cursed_sentences"]) == (1, 0)
 
 
+MARKED = {
+    "水車小屋は川のほとりに立っています。": 6,
+    "磨坊在哪里？！": 6,
+    "他说：「磨坊坐落在河边。」": 6,
+    "चक्की नदी के किनारे खड़ी है। ": 6,
+    "چکی دریا کے کنارے کھڑی ہے۔": 6,
+    "Ջրաղացը կանգնած է գետի ափին։ ": 6,
+    "ወፍጮው በወንዙ ዳር ይገኛል። ": 6,
+    "រោងម៉ាស៊ីនស្ថិតនៅមាត់ទន្លេ។": 6,
+    "The mill stands.By the river": 1,
+    "磨坊，在河边、": 1,
+}
+
+
+@pytest.mark.parametrize("sentence", MARKED)
+def test_marks_of_other_scripts_end_sentences(sentence: str) -> None:
+    [row] = measured("madlad", sentence * 6)
+    assert row["madlad_num_sentences"] == MARKED[sentence]
+
+
+MARKS = st.sampled_from(["。", "？", "।", "」", ")", "”", ".", "!", " ", "\n", "a", "É", "磨", "’", "\u0301", "x" * 61])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(MARKS, max_size=40).map("".join), max_size=6))
+def test_sentences_of_mixed_marks_equal_the_twin(texts: list[str]) -> None:
+    check(next(row for row in ROWS if row.name == "madlad"), texts)
+
+
 SPACED = st.sampled_from([" ", " ", "a", "b", ".", "é", "日", "\n", " abc", " äbcd", " x"])
 EVEN = st.sampled_from([" x", " é", " abc", " äbc", " abcd", " a日 d", "  ab"]).map(lambda one: one * 8)
 COMMAS = st.sampled_from([", ab", ", ab,", ", äé", ", é ,", ",, a", ", a\nb", ",", " "])

@@ -141,7 +141,10 @@ def test_pages_are_counted_as_their_script_is_written(texts: list[str]) -> None:
     for text, row, by_space, by_script in zip(texts, rows, spaced, cut, strict=True):
         letters = [letter for letter in text if letter.isalpha()]
         theirs = [letter for letter in letters if 0 < unspaced.groups()[ord(letter)] < unspaced.EXTENDS]
-        assert row == (by_script if 2 * len(theirs) > len(letters) else by_space), text
+        other = by_script if 2 * len(theirs) > len(letters) else by_space
+        if other is by_space and any(mark in text for mark in slow_rules.OTHER_MARKS + "」』"):
+            row, other = ({k: v for k, v in one.items() if "c4_strict" not in k} for one in (row, other))
+        assert row == other, text
 
 
 def test_invalid_utf8_has_defined_values() -> None:
@@ -186,7 +189,8 @@ def test_fineweb_s_rules_see_what_c4_s_leave_of_a_page() -> None:
     | st.lists(st.sampled_from(["one two three. ", "\n", "[1]", "a{b c d", " \r\n", "x [2] y. z", " "])).map("".join)
 )
 def test_cleaned_views_leave_what_the_twins_leave(text: str) -> None:
-    row = measure([text], families=(), views=("c4_cleaned", "c4_strict_cleaned", "refinedweb_corrected")).to_pylist()[0]
+    names = ("c4_cleaned", "c4_strict_cleaned", "refinedweb_corrected")
+    row = measure([text], families=(), views=names, unit="white_space").to_pylist()[0]
     for name, strict in (("c4_cleaned_spans", False), ("c4_strict_cleaned_spans", True)):
         assert apply(text, row[name]) == "\n".join(line for fate, line in fated(text, strict) if fate == "kept").strip()
     data, offsets = text_buffers(
@@ -205,7 +209,7 @@ def test_c4_cleaned_equals_the_reference(shared: Path) -> None:
         shared / "reference" / "quality" / "dev.parquet", columns=["text", "c4_text_sha", "c4t_text_sha"]
     )
     texts = table.column("text").to_pylist()
-    measured = measure(texts, families=(), views=("c4_cleaned", "c4_strict_cleaned"))
+    measured = measure(texts, families=(), views=("c4_cleaned", "c4_strict_cleaned"), unit="white_space")
     for ours, theirs in (("c4_cleaned_spans", "c4_text_sha"), ("c4_strict_cleaned_spans", "c4t_text_sha")):
         for text, spans, digest in zip(texts, measured.column(ours), table.column(theirs).to_pylist(), strict=True):
             if digest:

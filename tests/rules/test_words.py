@@ -17,6 +17,7 @@ from stages import kept, quality
 from stages.kept.decide import own_column
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.words.phrases import build_phrases, count_phrases
+from stages.rules.names import CODES, LID176
 from tests.support.corpora import write_mixture
 
 LISTS = [["bad", "very bad", "ad", "x_y"], ["Über", "bad"], ["色情", "ก"]]
@@ -123,6 +124,30 @@ def test_a_page_is_held_to_the_lists_of_its_language(tmp_path: Path) -> None:
         "gopher_num_stop_words",
     ]
     assert own_column(pages.slice(3, 1), "bad_words") == "bad_words_all"
+
+
+LABELS = {"sw": "swh", "ta": "tam", "ne": "npi", "az": "azj", "uz": "uzn", "et": "ekk", "ka": "kat", "no": "nob"}
+
+
+@pytest.mark.parametrize("language", LABELS)
+def test_lists_hold_for_pages_labelled_with_three_letters(language: str) -> None:
+    lists = {language: ("kinu", "mto")}
+    texts = ["kinu na mto", "kinu na mto", "maji kinu mto", "kinu na mto"]
+    labels = [LABELS[language], language, LABELS[language], "xho"]
+    pages = measured(texts, labels, stop_words=lists, bad_words={language: ("maji",)})
+    params = kept.Params(families=("bad_words",), rules={"too_few_stop_words": True})
+    assert kept.prepare(params, [])(pages).column("reason").to_pylist() == [None, None, "has_bad_words", None]
+    pages = measured(["kinu"], [LABELS[language]], stop_words=lists)
+    params = kept.Params(families=(), rules={"too_few_stop_words": True})
+    assert kept.prepare(params, [])(pages).column("reason").to_pylist() == ["too_few_stop_words"]
+
+
+def test_codes_of_languages_are_those_of_one_language() -> None:
+    every = [code for first, codes in CODES.items() for code in codes if code != "nn"]
+    assert len(every) == len(set(every)), "no code is of two languages"
+    assert set(CODES) <= LID176
+    assert LID176.intersection(every) == set(CODES), "no other language of lid.176 is meant"
+    assert {len(code) for codes in CODES.values() for code in codes[1:] if code != "nn"} == {3}
 
 
 def test_lists_are_known_by_their_words_and_wrong_ones_reported(tmp_path: Path) -> None:

@@ -117,16 +117,27 @@ FORMULA = re.compile(
 """A formula, or an escaped character."""
 
 
-def c4_line(line: str, strict: bool) -> tuple[str, str]:
+def few_and_long(line: str, by_script: Callable[[str], list[str]] | None = None) -> tuple[bool, bool]:
+    """(fewer than 3 words, a word of more than 1,000 characters) of a line; ``by_script`` cuts the words of a page
+    without spaces, and either holds where it holds of words between white space too."""
+    few, long = len(line.split()) < 3, any(len(word) > 1000 for word in line.split())
+    if by_script:
+        words = by_script(line)
+        few &= sum(not all(map(is_symbol, word)) for word in words) < 3
+        long &= any(len(word) > 1000 for word in words)
+    return few, long
+
+
+def c4_line(line: str, strict: bool, by_script: Callable[[str], list[str]] | None = None) -> tuple[str, str]:
     """(what happens to it, the line without citations)."""
     line = line.strip()
-    words = line.split()
-    if any(len(word) > 1000 for word in words):
+    few, long = few_and_long(line, by_script)
+    if long:
         return "long_word", line
     whole, line = line, CITATION.sub("", line)
     if strict and (not line.endswith((".", "?", "!", '"', "'")) or line.endswith("...")):
         return "unterminated", line
-    if len(words) < 3:
+    if few:
         return "few_word", line
     lower = ascii_lower(line)
     for name, phrases in {
@@ -213,12 +224,14 @@ def refinedweb(text: str) -> dict[str, float | None]:
 
 
 def marked_sentences(text: str) -> list[str]:
-    """Cut behind marks that white space follows."""
+    """Cut behind marks that white space follows, and behind other scripts' marks with what closes behind them."""
+    others = rf"[{re.escape(OTHER_MARKS)}][{re.escape(OTHER_MARKS + '.!?' + CLOSERS)}]*"
+    behind = {match.end() for match in re.finditer(others, text)}
     found, start, at = [], 0, 0
     while at < len(text):
         at += 1
         ends = text[at - 1] in ".!?" and (at == len(text) or text[at] not in ".!?")
-        if at == len(text) or (ends and is_space(text[at])):
+        if at == len(text) or (ends and is_space(text[at])) or at in behind:
             found.append(stripped(text[start:at]))
             start = at
     return [sentence for sentence in found if sentence]

@@ -1,8 +1,9 @@
 """Sentences by their marks alone, as MADLAD-400's rules take them: places, sizes, capitals and technical characters.
 
-A sentence ends behind a run of ``.``, ``!`` and ``?`` that white space follows, and where the text ends; one of nothing
-but white space is none. Its words are runs of letters, digits, combining marks and ``_``, an apostrophe between two of
-them included.
+A sentence ends behind a run of ``.``, ``!`` and ``?`` that white space follows, behind a mark of another script
+(``。 । ؟ ۔ ։ ።``, `characters.TERMINAL`) with the marks and closing quotation marks and brackets that follow it, and
+where the text ends; one of nothing but white space is none. Its words are runs of letters, digits, combining marks and
+``_``, an apostrophe between two of them included.
 
 Sixty-four bytes at a time: planes of its own beside those of `bitmaps`, of which every sentence then counts bits.
 Price: about 1.5 ns a byte.
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.simd import block_bits, ones
-from stages.kernels.unicode import bitmaps
+from stages.kernels.unicode import bitmaps, characters
 from stages.kernels.unicode.bitmaps import Planes, find_planes, next_bit
 from stages.kernels.words.lines import strip
 
@@ -58,6 +59,7 @@ def mark_sentences(data: Bytes, offsets: Offsets, planes_BK: Planes | None = Non
     numbers_S6 = np.empty((most, 6), np.int64)
     own_BK = np.empty((len(planes_BK), 6), np.uint64)
     _own(data, offsets[0], offsets[-1], planes_BK, np.zeros(192, np.uint8), own_BK)
+    _other_ends(data, offsets, planes_BK, characters.classes(), own_BK)
     number = _sentences(data, offsets, planes_BK, own_BK, sentences_D1, starts_S, stops_S, numbers_S6)
     return Sentences(sentences_D1, starts_S[:number], stops_S[:number], numbers_S6[:number])
 
@@ -123,6 +125,27 @@ def _own(data, start, stop, planes_BK, tail, own_BK):  # type: ignore[no-untyped
         own_BK[block, _SPACED] = spaced
         blank_before, two_before, four_before, five_before = blank, two, four, five
         twos_before, fours_before, fives_before = twos, fours, fives
+
+
+@lean_kernel
+def _other_ends(data, offsets, planes_BK, classes, own_BK):  # type: ignore[no-untyped-def]
+    """Add the bytes behind marks beyond ASCII to the plane of ends."""
+    base = offsets[0]
+    for d in range(len(offsets) - 1):
+        stop = offsets[d + 1] - base
+        at = next_bit(planes_BK, bitmaps.TERMINAL, _ZERO, offsets[d] - base, stop)
+        while at < stop:
+            behind = at + 1
+            if data[base + at] >= 0x80:
+                behind = at
+                flags = np.int64(characters.TERMINAL)
+                while flags and behind < stop:
+                    cp, after = characters.code_point(data, base + behind, base + stop)
+                    flags = np.int64(classes[cp]) & (characters.TERMINAL | characters.CLOSER)
+                    behind = after - base if flags else behind
+                if behind < stop:
+                    own_BK[behind >> 6, _ENDS] |= _ONE << (np.uint64(behind) & _LOW)
+            at = next_bit(planes_BK, bitmaps.TERMINAL, _ZERO, behind, stop)
 
 
 @lean_inline_kernel
