@@ -313,7 +313,7 @@ class Recipe:
         """The fingerprint of `corpus`, its domains' shards apart: the name in its manifest, tokens of each domain."""
         identity: dict[str, Any] = {"name": self.name, "mixture": blend.as_dict()}
         if phases:
-            identity["phases"] = [asdict(phase) for phase in phases]
+            identity["phases"] = [corpus.PHASES_VERSION, *map(asdict, phases)]
         return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
 
     def definitions(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ ENGLISH = "en"
 LANGUAGE_COLUMNS = ("language", "confidence")
 DOCUMENT_COLUMNS = ("source", "text_bytes")
 NEAR_DUPLICATE = "near_duplicate"
+LOW_CONFIDENCE = "low_language_confidence"
 MATCH_OF = {"exact_duplicate": "exact", NEAR_DUPLICATE: "fuzzy", "same_address": "url"}
 CLUSTER_COLUMNS = ("match", "similarity", "cluster_size", "via")
 
@@ -290,18 +292,19 @@ def _unwanted(rule: str, pages: pa.Table, params: Params) -> Mask:
 
 def thresholds_of(
     name: str,
-    default: float,
     pages: pa.Table,
     domain_of: npt.NDArray[np.int64],
     domains: Sequence[Domain],
     params: Params,
 ) -> Numbers:
     """The rule's threshold for each page; NaN where it is off. Settings are applied one over the other (`set_rule`)."""
-    state = (by_default(name, params), default)
+    state = (by_default(name, params), math.nan)
     if name in params.rules:
         state = set_rule(name, state, params.rules[name])
     on, thresholds = np.full(pages.num_rows, state[0]), np.full(pages.num_rows, state[1], np.float64)
     rule = rule_of(name, params)
+    if math.isnan(state[1]):
+        thresholds[:] = _declared(pages, params) if name == LOW_CONFIDENCE else rule.threshold if rule else 0.0
     if rule is not None and rule.spaced and params.rules.get(name) is not True:
         on &= ~_among(pages, "language", UNSPACED)
     for override in params.overrides:
@@ -328,8 +331,7 @@ def _fails(
     if name == NO_DOMAIN:
         return domain_of < 0
     rule = rule_of(name, params)
-    default = rule.threshold if rule else 0.0
-    thresholds = thresholds_of(name, default, pages, domain_of, domains, params)
+    thresholds = thresholds_of(name, pages, domain_of, domains, params)
     if rule:
         values = rule_values(pages, rule.column)
         return values < thresholds if rule.side == "min" else values > thresholds
@@ -341,8 +343,8 @@ def _fails(
         return np.asarray(on)
     if name == "language_not_selected":
         return on & ~_among(pages, "language", params.languages)
-    if name == "low_language_confidence":
-        return _low_confidence(pages, thresholds, params)
+    if name == LOW_CONFIDENCE:
+        return np.asarray(numbers(pages, "confidence").astype(np.float32) < thresholds.astype(np.float32))
     if "match" not in pages.column_names:
         return np.zeros(pages.num_rows, np.bool_)
     duplicate = np.asarray(pages.column("match").to_numpy() == MATCH_OF[name], np.bool_)
@@ -353,11 +355,9 @@ def _fails(
     return on & duplicate & (numbers(pages, "similarity").astype(np.float32) >= thresholds.astype(np.float32))
 
 
-def _low_confidence(pages: pa.Table, thresholds: Numbers, params: Params) -> Mask:
-    """An override's number beats the language's own, which beats ``min_confidence``; 0 stands for 'as declared'."""
+def _declared(pages: pa.Table, params: Params) -> Numbers:
+    """Each page's least confidence where no rule sets one: its language's own, or that of all."""
     declared = np.full(pages.num_rows, params.min_confidence)
     for language, own in params.min_confidences.items():
         declared[_among(pages, "language", (language,))] = own
-    least = np.where(thresholds == 0, declared, thresholds)
-    confidence = numbers(pages, "confidence").astype(np.float32)
-    return np.asarray(confidence < least.astype(np.float32), np.bool_)
+    return declared

@@ -87,7 +87,7 @@ def find_eligible(
         doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id").combine_chunks()
         passes = pc.and_(passes, pc.invert(pc.is_in(doc_ids, names)))
     rows = passes.to_numpy(zero_copy_only=False)
-    alike = thresholds_of(NEAR_DUPLICATE, 0.0, pages, first_domain(pages, chosen, edges), chosen, settings)
+    alike = thresholds_of(NEAR_DUPLICATE, pages, first_domain(pages, chosen, edges), chosen, settings)
     hashed = xxhash.xxh3_128(np.packbits(rows).tobytes() + len(rows).to_bytes(8, "little"))
     if np.any(alike != 0.0):
         hashed.update(np.where(rows, alike, 0.0).tobytes())

@@ -191,6 +191,18 @@ def test_overrides_apply_where_they_match_and_the_last_wins() -> None:
     assert reasons(*rows, overrides=overrides, domains=domains) == ["too_few_words", None, None, "too_few_words"]
 
 
+def test_a_least_confidence_of_nothing_lets_every_label_pass() -> None:
+    free = {"low_language_confidence": 0}
+    declared: dict[str, Any] = {"min_confidence": 0.65, "min_confidences": {"de": 0.9}}
+    rows = [{"confidence": 0.1}, {"confidence": 0.1, "source": "free"}, {"confidence": 0.7, "language": "de"}]
+    low = "low_language_confidence"
+    assert reasons(*rows, **declared) == [low, low, low]
+    assert reasons(*rows, **declared, overrides=(kept.Override(sources=("free",), rules=free),)) == [low, None, low]
+    assert reasons(*rows, **declared, rules=free) == [None, None, None]
+    half = (kept.Override(languages=("de",), rules={low: 0.5}),)
+    assert reasons(*rows, **declared, overrides=half) == [low, low, None]
+
+
 def test_a_rule_turned_on_by_an_override_alone_is_active() -> None:
     params = kept.Params(families=(), overrides=(kept.Override(sources=("web",), rules={"too_few_words": True}),))
     assert "too_few_words" in kept.active_rules(params)
