@@ -26,7 +26,7 @@ from stages.kept.params import (
     set_rule,
     span_columns,
 )
-from stages.kept.spans import all_cut, merged_spans
+from stages.kept.spans import all_cut, cut_bytes, merged_spans
 from stages.percentiles import edge_at, finite
 from stages.rules import contamination, rights
 from stages.rules.names import UNSPACED, codes_of
@@ -47,6 +47,8 @@ NEAR_DUPLICATE = "near_duplicate"
 LOW_CONFIDENCE = "low_language_confidence"
 MATCH_OF = {"exact_duplicate": "exact", NEAR_DUPLICATE: "fuzzy", "same_address": "url"}
 CLUSTER_COLUMNS = ("match", "similarity", "cluster_size", "via")
+SPANS, BLANK = "merged_spans", "blank_left"
+"""Columns that `stages.kept.inputs` adds for views: what they cut, and whether white space is all that they leave."""
 
 
 BY_LANGUAGE = {"gopher_num_stop_words": STOP_WORDS, "bad_words": BAD_WORDS}
@@ -104,13 +106,14 @@ def prepare(
         found = lists.match(pages.column("url")) if lists else None
         robots_failed = robots.match(pages.column("url"), MISSING in by_files).failed if robots and by_files else None
         failing = []
-        spans = merged_spans(pages, params)
+        spans = pages.column(SPANS).combine_chunks() if SPANS in pages.column_names else merged_spans(pages, params)
         first = np.full(pages.num_rows, -1, np.int64)
         for bit, name in enumerate(active):
             if name.startswith(UNWANTED):
                 fails = _fails(name, pages, domain_of, chosen, params) & _unwanted(name, pages, params)
             elif name == NOTHING_LEFT:
-                fails = all_cut(spans, pages.column("text_bytes").to_numpy())
+                fails = all_cut(cut_bytes(spans), pages.column("text_bytes").to_numpy())
+                fails |= pages.column(BLANK).to_numpy() if BLANK in pages.column_names else False
             else:
                 fails = _fails(name, pages, domain_of, chosen, params)
             if found and name.startswith(LISTED):

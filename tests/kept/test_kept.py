@@ -250,6 +250,30 @@ def keep(store: Store, files: dict[str, Any], output: str, **params: Any) -> dic
     return store.metadata(output)
 
 
+@pytest.mark.parametrize(
+    ("text", "spans", "reason"),
+    [
+        ("one\n\ntwo\n", [(0, 4), (5, 9)], "nothing_left"),
+        ("\n\u3000one\n\ntwo \t\n", [(4, 8), (9, 13)], "nothing_left"),
+        ("one\n\ntwo\n", [(0, 3), (5, 7)], None),
+        ("one\n.\ntwo\n", [(0, 4), (6, 10)], None),
+        ("one\n\n", [(0, 1), (2, 5)], None),
+        ("one\n\ntwo\n", [], None),
+    ],
+)
+def test_a_page_of_which_the_views_leave_white_space_alone_is_dropped(
+    store: Store, text: str, spans: list[tuple[int, int]], reason: str | None
+) -> None:
+    files = write_split(store, ["a neighbour that stays", text, "another"], clusters=False)
+    cut = [{"start": start, "stop": stop, "replacement": ""} for start, stop in spans]
+    column = pa.array([[], cut, []], pa.list_(schemas.SPAN))
+    store.write_table("v.parquet", pa.table({"c4_cleaned_spans": column}))
+    keep(store, files | {"views": "v.parquet"}, "k.parquet", families=[], views=["c4_cleaned"])
+    decided = store.read_table("k.parquet").to_pylist()
+    assert [row["reason"] for row in decided] == [None, reason, None]
+    assert [bool(row["spans"]) for row in decided] == [False, bool(spans) and reason is None, False]
+
+
 def test_the_report_adds_up(store: Store) -> None:
     report = keep(store, write_split(store, [GOOD, GOOD, "short", "", GOOD], clusters=True), "k.parquet")
     assert (report["rows"], report["kept"]) == (5, 2)
