@@ -140,7 +140,9 @@ class Recipe:
     def _documents(self, source: str) -> Fingerprint:
         transform = self.sources[source].transform
         if transform is not None:
-            made = {"source": source, **derived.identity(transform)}
+            made: dict[str, Any] = {"source": source, **derived.identity(transform)}
+            if transform.inputs.min or transform.inputs.max:
+                made["limits"] = derived.LIMITS_VERSION
             return Fingerprint("documents", derived.VERSION, transform.deciding(), made)
         params = self.sources[source].sections["documents"]
         identity = {"source": source, **documents.identity(params)}

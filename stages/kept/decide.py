@@ -31,6 +31,7 @@ from stages.percentiles import edge_at, finite
 from stages.rules import contamination, rights
 from stages.rules.names import UNSPACED, codes_of
 from stages.rules.robots_files import MISSING, RobotsTable, is_rule
+from stages.rules.rule import as_stored
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
 from stages.schemas import is_within, label_column
@@ -181,10 +182,9 @@ class Conditions:
         if column not in self._numbers:
             self._numbers[column] = numbers(self.pages, column)
         values = self._numbers[column]
-        if kind == "min":
-            return np.asarray(values >= limit)
-        if kind == "max":
-            return np.asarray(values <= limit)
+        if kind in ("min", "max"):
+            bound = as_stored(limit, self.pages.schema.field(column).type)
+            return np.asarray(values >= bound if kind == "min" else values <= bound)
         group, within, percentile = limit
         values = finite(values)
         if kind == "from":
@@ -337,6 +337,8 @@ def _fails(
     thresholds = thresholds_of(name, pages, domain_of, domains, params)
     if rule:
         values = rule_values(pages, rule.column)
+        if rule.column in pages.column_names:
+            thresholds = as_stored(thresholds, pages.schema.field(rule.column).type)
         return values < thresholds if rule.side == "min" else values > thresholds
     on = ~np.isnan(thresholds)
     if name in rights.RULES:
@@ -347,7 +349,7 @@ def _fails(
     if name == "language_not_selected":
         return on & ~_among(pages, "language", params.languages)
     if name == LOW_CONFIDENCE:
-        return np.asarray(numbers(pages, "confidence").astype(np.float32) < thresholds.astype(np.float32))
+        return np.asarray(numbers(pages, "confidence") < as_stored(thresholds, pages.schema.field("confidence").type))
     if "match" not in pages.column_names:
         return np.zeros(pages.num_rows, np.bool_)
     duplicate = np.asarray(pages.column("match").to_numpy() == MATCH_OF[name], np.bool_)
@@ -355,7 +357,8 @@ def _fails(
         return on & duplicate
     if name == NEAR_DUPLICATE:  # a copy of a page that goes for its similarity has that similarity too
         duplicate |= pages.column("via").is_valid().to_numpy() & np.asarray(pages.column("match").to_numpy() == "exact")
-    return on & duplicate & (numbers(pages, "similarity").astype(np.float32) >= thresholds.astype(np.float32))
+    least = as_stored(thresholds, pages.schema.field("similarity").type)
+    return on & duplicate & (numbers(pages, "similarity") >= least)
 
 
 def _declared(pages: pa.Table, params: Params) -> Numbers:

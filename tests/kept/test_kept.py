@@ -353,3 +353,34 @@ def test_the_report_counts_what_views_cut_and_what_was_redacted_in_kept_pages() 
     belongs = kept.decide.domains_of(table, [])
     report = kept.account(table, decided, kept.active_rules(params), belongs, {"redacted": "privacy_spans"})
     assert report["views"] == {"redacted": {"documents": 1, "spans": 3, "bytes": 21, "kinds": {"email": 2, "ip": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("column", "rule", "limit", "beyond"),
+    [
+        ("repeats_spare_fraction", "mostly_repeats", 0.8, 0.81),
+        ("frequent_lines_fraction", "too_many_frequent_lines", 0.3, 0.31),
+        ("contamination_score", "contaminated", 0.6, 0.61),
+        ("t_confidence", "below_min_t_confidence", 0.9, 0.89),
+        ("other_language_fraction", "above_max_other_language_fraction", 0.1, 0.11),
+    ],
+)
+def test_a_limit_written_like_a_value_of_a_column_of_less_precision_is_equal_to_it(
+    column: str, rule: str, limit: float, beyond: float
+) -> None:
+    families = ("repeats", "recurring_lines", "contamination")
+    params = kept.Params(families=families, rules={rule: limit})
+    table = pages({}, {})
+    for name in kept.quality_columns(params, []):
+        values = [limit, beyond] if name == column else [None, None]
+        table = table.drop_columns([name] if name in table.column_names else [])
+        table = table.append_column(name, pa.array(values, pa.float32()))
+    assert kept.prepare(params, [])(table).column("reason").to_pylist() == [None, rule]
+
+
+def test_a_domain_takes_pages_at_its_limits_whatever_the_precision_of_the_column() -> None:
+    table = pages(*({} for _ in range(4))).drop_columns(["confidence"])
+    table = table.append_column("confidence", pa.array([0.65, 0.6499, 0.8, 0.8001], pa.float32()))
+    domains = [kept.Domain(name="between", min={"confidence": 0.65}, max={"confidence": 0.8}), kept.Domain(name="rest")]
+    decided = kept.prepare(kept.Params(families=()), domains)(table).column("domain").to_pylist()
+    assert decided == ["between", "rest", "between", "rest"]
