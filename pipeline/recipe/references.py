@@ -137,7 +137,7 @@ def _check_known(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:
 
     A domain with a limit on what they measure takes pages from those behind it too: which, is known afterwards.
     """
-    limits = [[column for column in (*one.min, *one.max) if column in LATE] for one in domains]
+    limits = [[column for column in (*one.min, *one.max, *one.percentiles) if column in LATE] for one in domains]
     first = next((place for place, columns in enumerate(limits) if columns), len(domains))
     late = [one.name for one in domains[first:]]
     for key, name in (found for pattern in OVERRIDDEN for found in named(yaml_file.data, pattern)):
