@@ -283,6 +283,24 @@ def test_caps_hold_over_all_phases_together() -> None:
         solve_phases(params, {"a": 124, "b": 1000})
 
 
+def test_a_phase_for_which_earlier_ones_left_nothing_says_so() -> None:
+    def solved(budget: int, ends: tuple[float, float], shares: dict[str, float]) -> None:
+        mixtures = [{"domains": {"a": {"share": 1}}, "on_shortfall": "shrink"}]
+        mixtures.append(
+            {"domains": {name: {"share": share} for name, share in shares.items()}, "on_shortfall": "shrink"}
+        )
+        phases = [
+            {"name": name, "until": end, "mixture": mixture}
+            for name, end, mixture in zip("st", ends, mixtures, strict=True)
+        ]
+        solve_phases(PhasesParams.model_validate({"budget": budget, "phases": phases}), {"a": 50, "b": 900})
+
+    with pytest.raises(MixtureError, match=r"^phase 't': earlier phases took all that max_epochs allows of 'a', and"):
+        solved(200, (0.5, 1), {"a": 0.1, "b": 0.9})
+    with pytest.raises(MixtureError, match=r"^phase 's': its part of the budget is not one token"):
+        solved(10, (0.01, 1), {"b": 1})
+
+
 @pytest.mark.parametrize(
     ("reserves", "available", "message"),
     [
