@@ -14,7 +14,7 @@ from pipeline.recipe.exchanges import survey_addresses
 from pipeline.recipe.file import load, modules_beside
 from pipeline.recipe.input import note_tried
 from pipeline.recipe.products import Recipe
-from pipeline.recipe.reach import empty_domains, labels_there, lacking_domains
+from pipeline.recipe.reach import empty_domains, labels_there, lacking_domains, wanted_domains
 from pipeline.recipe.sections import MODEL_SUFFIXES, dump
 from stages.exchange_file import problem as exchange_problem
 from stages.rules.row_files import rows as file_rows
@@ -26,5 +26,5 @@ __all__ = [
     "MODEL_SUFFIXES", "Recipe", "compile_lists", "compile_robots", "dump", "duplicates_text", "empty_domains",
     "exchange_problem", "file_digest", "file_rows", "judged_text", "labels_there", "lacking_domains", "load",
     "modules_beside", "note_tried", "page_ids", "raw_record", "rules", "survey_addresses", "tokenizer_identity",
-    "train_classifier", "verify_corpus",
+    "train_classifier", "verify_corpus", "wanted_domains",
 ]  # fmt: skip

@@ -21,11 +21,12 @@ SOURCES: tuple[Key, ...] = (
     ("run", "allow_empty"),
 )
 """Keys that name sources, in a list or as keys. Those of transforms are checked with the transform."""
-DOMAINS: tuple[Key, ...] = (
+OVERRIDDEN: tuple[Key, ...] = (
     ("kept", "overrides", "*", "domains"),
     ("sources", "*", "kept", "overrides", "*", "domains"),
-    ("tokens", "fim", "domains"),
 )
+"""Keys that name domains for which rules are other ones."""
+DOMAINS: tuple[Key, ...] = (*OVERRIDDEN, ("tokens", "fim", "domains"))
 """Keys that name domains, grids and labels of grids too."""
 
 
@@ -39,17 +40,17 @@ def check_named(yaml_file: YamlFile, sources: Collection[str], domains: Collecti
     for pattern in SOURCES if sources else ():
         if earlier and pattern[0] == "clusters":
             continue
-        for key, name in _named(yaml_file.data, pattern, ()):
+        for key, name in named(yaml_file.data, pattern):
             if name not in sources:
                 yaml_file.add(key, f"no such source {name!r}{nearest(name, sources)}")
     names = list(dict.fromkeys(domain.partition(schemas.GRID_MARK)[0] for domain in domains))
     for pattern in DOMAINS if domains else ():
-        for key, name in _named(yaml_file.data, pattern, ()):
+        for key, name in named(yaml_file.data, pattern):
             if not any(schemas.is_within(domain, (name,)) for domain in domains):
                 yaml_file.add(key, f"no such domain {name!r}{nearest(name, names)}")
 
 
-def _named(value: Any, pattern: Key, key: Key) -> Iterator[tuple[Key, str]]:
+def named(value: Any, pattern: Key, key: Key = ()) -> Iterator[tuple[Key, str]]:
     """Every name at a pattern of keys, with its place; a value of another type is reported elsewhere."""
     if not pattern:
         names = (
@@ -59,9 +60,9 @@ def _named(value: Any, pattern: Key, key: Key) -> Iterator[tuple[Key, str]]:
     elif pattern[0] == "*":
         inside = enumerate(value) if isinstance(value, list) else value.items() if _has_keys(value) else ()
         for place, one in inside:
-            yield from _named(one, pattern[1:], (*key, place))
+            yield from named(one, pattern[1:], (*key, place))
     elif _has_keys(value) and pattern[0] in value:
-        yield from _named(value[pattern[0]], pattern[1:], (*key, pattern[0]))
+        yield from named(value[pattern[0]], pattern[1:], (*key, pattern[0]))
 
 
 def _has_keys(value: Any) -> bool:

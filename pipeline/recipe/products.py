@@ -140,7 +140,9 @@ class Recipe:
     def _documents(self, source: str) -> Fingerprint:
         transform = self.sources[source].transform
         if transform is not None:
-            made = {"source": source, **derived.identity(transform)}
+            made: dict[str, Any] = {"source": source, **derived.identity(transform)}
+            if transform.inputs.min or transform.inputs.max:
+                made["limits"] = derived.LIMITS_VERSION
             return Fingerprint("documents", derived.VERSION, transform.deciding(), made)
         params = self.sources[source].sections["documents"]
         identity = {"source": source, **documents.identity(params)}
@@ -313,7 +315,7 @@ class Recipe:
         """The fingerprint of `corpus`, its domains' shards apart: the name in its manifest, tokens of each domain."""
         identity: dict[str, Any] = {"name": self.name, "mixture": blend.as_dict()}
         if phases:
-            identity["phases"] = [asdict(phase) for phase in phases]
+            identity["phases"] = [corpus.PHASES_VERSION, *map(asdict, phases)]
         return Fingerprint("corpus", corpus.VERSION, dump(self.sections["corpus"]), identity)
 
     def definitions(self) -> dict[str, str]:

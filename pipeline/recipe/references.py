@@ -9,11 +9,15 @@ from pipeline.recipe.grids import is_grid
 from pipeline.recipe.measured import check_columns, check_languages, check_numbers, measured_columns, place_of
 from pipeline.recipe.mistakes import nearest
 from pipeline.recipe.named_labels import check_labels
-from pipeline.recipe.named_sources import check_named
+from pipeline.recipe.named_sources import OVERRIDDEN, check_named, named
 from pipeline.recipe.products import Source, mixtures_of
 from pipeline.recipe.reach import check_reach
 from pipeline.recipe.yaml_file import Key, YamlFile
 from stages import clusters, kept, schemas
+from stages.kept.eligible import LATER, later_rule
+
+LATE = frozenset({*LATER, *schemas.REPEATS.names})
+"""Columns that are measured among the pages that pass the rules."""
 
 
 def check_references(
@@ -36,6 +40,7 @@ def check_references(
     check_fractions(yaml_file)
     _check_benchmarks(yaml_file, found, sections)
     _check_ranked(yaml_file, right)
+    _check_known(yaml_file, right)
     _check_thresholds(yaml_file, found)
     check_reach(yaml_file, found, domains, [(place, blend.domains) for place, blend in mixtures_of(sections)])
     if sections.get("clusters") is not None and sections.get("signatures") is not None:
@@ -125,3 +130,34 @@ def _check_ranked(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:
         if column in schemas.REPEATS.names:
             limits = "`min` and `max` of a domain may name it"
             yaml_file.add(place, f"pages are ranked before `repeats` measures {column!r}: {limits}")
+
+
+def _check_known(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:
+    """An override decides who may stay for others, so the pages it is for are known before duplicates and repeats are.
+
+    A domain with a limit on what they measure takes pages from those behind it too: which, is known afterwards.
+    """
+    limits = [[column for column in (*one.min, *one.max, *one.percentiles) if column in LATE] for one in domains]
+    first = next((place for place, columns in enumerate(limits) if columns), len(domains))
+    late = [one.name for one in domains[first:]]
+    for key, name in (found for pattern in OVERRIDDEN for found in named(yaml_file.data, pattern)):
+        override: Any = yaml_file.data
+        for part in key[:-2]:
+            override = override[part]
+        rules = override.get("rules")
+        if not isinstance(rules, dict) or all(map(_is_late, rules)):
+            continue
+        if any(schemas.is_within(one, (name,)) for one in late):
+            whose = "its" if schemas.is_within(late[0], (name,)) else f"{late[0]!r} stands before it, whose"
+            yaml_file.add(
+                key,
+                f"which pages are of {name!r} is known too late for this override: {whose} limit on {limits[first][0]}"
+                " is measured among the pages that pass the rules; name sources, languages or labels here",
+            )
+
+
+def _is_late(name: str) -> bool:
+    """Whether a rule of an override is decided where all that domains ask for is known."""
+    rule = kept.PUBLISHED.get(name)
+    column = rule.column if rule else name.removeprefix("below_min_").removeprefix("above_max_")
+    return later_rule(name) or column in LATE

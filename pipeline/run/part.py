@@ -3,7 +3,7 @@
 The part is drawn split by split, source by source, in the order of a hash of each split's identity until the share of
 the source's bytes is reached, one split at least: the same ones every time, on every machine. Its files are those that
 a run of everything uses again; its mixture is called ``NAME-sample``, has no budget of its own, and leaves the results
-of ``NAME`` alone.
+of ``NAME`` alone. A domain of which the part has no page is left out of its mixture, and named.
 
 The figures of the whole are each source's times the bytes of the source over those of its part. Duplicates are
 found within the part alone, so the whole keeps fewer pages than that; tasks of a whole run are longer, not different.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from rich.table import Table
@@ -21,11 +22,12 @@ from rich.table import Table
 from pipeline.answers import stats
 from pipeline.errors import UserError
 from pipeline.progress import human_bytes, human_seconds, render
-from pipeline.recipe import Recipe, listing
+from pipeline.recipe import Recipe, lacking_domains, listing
 from pipeline.recipe import snapshot as snapshots
 from pipeline.store.address import digest, split_id
 from pipeline.store.storage import Store
 from stages.contract import Split
+from stages.figures import listed
 
 
 def fraction_of(text: str) -> float:
@@ -50,6 +52,16 @@ def of_part(recipe: Recipe, fraction: float) -> Recipe:
         )
     sections["mixture"] = sections["mixture"].model_copy(update={"budget": None})
     return replace(recipe, name=f"{recipe.name}-sample", sections=sections, part=fraction)
+
+
+def without(recipe: Recipe, lacking: AbstractSet[str]) -> Recipe:
+    """The recipe of a part that has no page of some domains: the others keep their proportions."""
+    blend = recipe.sections["mixture"]
+    update = {"domains": {name: own for name, own in blend.domains.items() if name not in lacking}}
+    if blend.imported is not None:
+        shares = {name: share for name, share in blend.imported.shares.items() if name not in lacking}
+        update["imported"] = blend.imported.model_copy(update={"shares": shares})
+    return replace(recipe, sections={**recipe.sections, "mixture": blend.model_copy(update=update)})
 
 
 def chosen(splits: Sequence[Split], fraction: float) -> list[Split]:
@@ -100,6 +112,9 @@ def extrapolated(recipe: Recipe, store: Store) -> str:
         f"  {human_seconds(times * seconds)} of one core, {human_bytes(int(times * disk))} of disk before shards;"
         " duplicates are found in the sample alone: everything keeps fewer",
     ]
+    lacking = lacking_domains(recipe, {name for name, count in domains.items() if count})
+    if lacking:
+        lines.append(f"  no page of the sample is of {listed(sorted(lacking))}: its corpus is made without")
     return "\n".join([*lines, "", render(table).rstrip(), "", render(tokens).rstrip()]) + "\n"
 
 

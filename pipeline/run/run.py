@@ -21,7 +21,7 @@ from pipeline.recipe import Recipe, graph, listing
 from pipeline.run import bad_input, deduplication, keeping, measuring, redo_reasons, writing
 from pipeline.run.kept_inputs import robots_tables
 from pipeline.run.pages import make_indices, page_index
-from pipeline.run.part import chosen
+from pipeline.run.part import chosen, without
 from pipeline.run.product import Product
 from pipeline.run.redo_reasons import NEW_INPUT
 from pipeline.run.steps import Step, Steps, Unknown
@@ -69,13 +69,7 @@ class Run:
         held = kept.facts.distinct("domains")
         lacking = recipes.lacking_domains(recipe, {name for names in held for name in names})
         if lacking and not steps.dry:
-            steps.save()  # for `why` and `stats`, which show more
-            labelled = measured["labels"].addresses if "labels" in measured else ()
-            labels = partial(recipes.labels_there, steps.store, labelled)
-            reasons = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses), labels)
-            none = [] if kept.facts.numbers("kept").any() else ["no page was kept"]
-            hint = "loosen what takes its pages, or take it out of the mixture; `gristmill stats` shows every reason"
-            raise RunError("; ".join([*none, *reasons, hint]))
+            recipe = self.recipe = self._without(lacking, measured, kept)
         writing.survey(recipe, steps, measured, kept)
         steps.save()
         tokens = writing.tokenize(recipe, steps, measured, kept)
@@ -93,6 +87,24 @@ class Run:
         steps.costs.write()
         steps.save(complete=True)
         return steps.snapshot
+
+    def _without(self, lacking: set[str], measured: dict[str, Product], kept: Product) -> Recipe:
+        """The recipe of a part without the domains of which it has no page: everything may have some.
+
+        Raises:
+            RunError: it is a run of everything, or the part has a page of none.
+        """
+        recipe, steps = self.recipe, self.made
+        steps.save()  # for `why` and `stats`, which show more
+        labelled = measured["labels"].addresses if "labels" in measured else ()
+        labels = partial(recipes.labels_there, steps.store, labelled)
+        reasons = recipes.empty_domains(recipe, lacking, steps.reports(kept.addresses), labels)
+        if recipe.part is not None and lacking < recipes.wanted_domains(recipe):
+            steps.reporter.say(f"sample: {'; '.join(reasons)}")
+            return without(recipe, lacking)
+        none = [] if kept.facts.numbers("kept").any() else ["no page was kept"]
+        hint = "loosen what takes its pages, or take it out of the mixture; `gristmill stats` shows every reason"
+        raise RunError("; ".join([*none, *reasons, hint]))
 
     def select(self) -> tuple[dict[str, Product], Product]:
         """Everything up to the decision which pages are kept: the measured products, and `kept`."""

@@ -8,7 +8,8 @@ Method. The documents of a domain form a sequence: its shards in order, pass aft
 it. Of K corpus shards, shard k takes of each domain the documents whose first token lies in
 [k*T/K, (k+1)*T/K), T being the domain's target; so every shard has the mixture's shares to one document per domain,
 and the corpus exceeds a target by less than one document. No document is cut. Inside a shard documents are ordered
-by a keyed hash of (seed, doc_id, pass).
+by a keyed hash of (seed, doc_id, pass). A phase of training reads the documents that begin in its part of the sequence,
+in as many positions a pass as that part has: a cap of one pass repeats none of them, whatever their sizes.
 
 Here is the plan; `jobs` does the work, `sequence` is a domain's documents in order, `selection` those of one shard.
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:  # jobs import this package: a fresh process need not load the
     from stages.mixture import Mixture, PhasePlan, Window
 
 VERSION = 3
+PHASES_VERSION = 2
+"""Of corpora of phases, beside `VERSION`."""
 
 
 class Params(StageParams):

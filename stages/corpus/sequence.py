@@ -51,8 +51,12 @@ class Sequence:
         self._first, self._stop = 0, int(self._starts[-1])
 
     def narrow(self, first: int, stop: int, start: int) -> int:
-        """Keep to the documents that begin at tokens ``first`` to ``stop - 1``; returns ``start``."""
-        self._first, self._stop = self._next_document(first), self._next_document(stop)
+        """Keep to the documents that begin at tokens ``first`` to ``stop - 1``; returns ``start``.
+
+        A pass has ``stop - first`` positions, whatever these documents hold: so many tokens, which caps count, read
+        each of them once, also where the first of them begins behind ``first``.
+        """
+        self._first, self._stop = first, stop
         return start
 
     def _open(self, entry: Shard) -> pa.NativeFile:
@@ -61,11 +65,12 @@ class Sequence:
     @property
     def bounds(self) -> tuple[int, int]:
         """First token of the part that is read, and the end of its last document."""
-        return self._first, self._stop
+        return self._next_document(self._first), self._next_document(self._stop)
 
     def unique(self, tokens: int) -> int:
         """Number of different tokens in so many tokens of whole documents in a row."""
-        return min(tokens, self._stop - self._first)
+        first, stop = self.bounds
+        return min(tokens, stop - first)
 
     def _next_document(self, position: int) -> int:
         """Start of the first document that does not begin before ``position``; the end if there is none."""

@@ -47,10 +47,13 @@ from stages.documents.characters import clean
 from stages.formats.file_states import is_file
 from stages.rules import own_functions
 from stages.rules.names import check_languages, some
+from stages.rules.rule import as_stored
 from stages.rules.urls import host
 from stages.transforms.process import Limits, rewriter
 
 VERSION = 1
+LIMITS_VERSION = 2
+"""Of transforms whose inputs have a least or largest value, beside `VERSION`: others are not made anew."""
 DERIVED = (
     pa.field("derived_from", schemas.DOC_ID, nullable=False),  # the page it was made of
     pa.field("transform", pa.string(), nullable=False),
@@ -240,8 +243,9 @@ def _taken(table: pa.Table, inputs: Inputs) -> pa.Array:
         meets &= among.to_numpy(zero_copy_only=False)
     for limits, side in ((inputs.min, 1), (inputs.max, -1)):
         for column, limit in limits.items():
-            values = table.column(column).cast(pa.float64()).to_numpy(zero_copy_only=False)
-            meets &= side * values >= side * limit
+            found = table.column(column)
+            values = found.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            meets &= side * values >= side * as_stored(limit, found.type)
     return pa.array(meets)
 
 

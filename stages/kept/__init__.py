@@ -1,7 +1,8 @@
 """`kept`: which pages stay, why the others go, and the domain each kept page belongs to.
 
 For whom: `tokens` reads it, the report counts by it, `why` answers from it. All thresholds live here and nowhere else:
-a changed threshold redoes this file, which reads a few columns of numbers and no text.
+a changed threshold redoes this file, which reads a few columns of numbers, and the text of pages of which views
+cut half or more.
 
 Input: `documents` (source, text_bytes), `language`, `quality` (the columns that some rule or domain names) and
 `clusters` (or none, when deduplication is off), row for row. Output: `schemas.KEPT`, row for row, with a report
@@ -10,8 +11,8 @@ of its own.
 
 Order of reasons: `FIXED`, with the lists of addresses (``listed_in_<name>``) and the rules of `stages.rules.rights`
 behind ``empty_text``, then the rule families in the order of `stages.rules.families`, the user's own limits
-(`below_min_<column>`, `above_max_<column>`),
-`nothing_left` (the views cut everything), `no_domain`, in the splits that hold pages of the take-down list
+(`below_min_<column>`, `above_max_<column>`), `nothing_left` (the views cut everything but white space), `no_domain`,
+in the splits that hold pages of the take-down list
 `taken_down`, and the duplicates, who are found among the pages that pass every other rule (`stages.kept.eligible`),
 so they come last; a page that fails another rule and has the text of one that stays bears that bit too.
 Equality passes. A null (nothing to measure, no duplicate) passes. A rule is on by its family or by a ``true``, off by a
@@ -44,7 +45,7 @@ __all__ = [
 ]  # fmt: skip
 
 VERSION = 12
-ELIGIBLE_VERSION = 4
+ELIGIBLE_VERSION = 5
 
 
 def deciding(params: Params) -> dict[str, Any]:

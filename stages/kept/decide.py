@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,11 +26,12 @@ from stages.kept.params import (
     set_rule,
     span_columns,
 )
-from stages.kept.spans import all_cut, merged_spans
+from stages.kept.spans import all_cut, cut_bytes, merged_spans
 from stages.percentiles import edge_at, finite
 from stages.rules import contamination, rights
 from stages.rules.names import codes_of
 from stages.rules.robots_files import MISSING, RobotsTable, is_rule
+from stages.rules.rule import as_stored
 from stages.rules.url_lists import UrlLists
 from stages.rules.word_lists import ALL, BAD_WORDS, STOP_WORDS
 from stages.schemas import is_within, label_column
@@ -43,8 +45,11 @@ ENGLISH = "en"
 LANGUAGE_COLUMNS = ("language", "confidence")
 DOCUMENT_COLUMNS = ("source", "text_bytes")
 NEAR_DUPLICATE = "near_duplicate"
+LOW_CONFIDENCE = "low_language_confidence"
 MATCH_OF = {"exact_duplicate": "exact", NEAR_DUPLICATE: "fuzzy", "same_address": "url"}
 CLUSTER_COLUMNS = ("match", "similarity", "cluster_size", "via")
+SPANS, BLANK = "merged_spans", "blank_left"
+"""Columns that `stages.kept.inputs` adds for views: what they cut, and whether white space is all that they leave."""
 
 
 BY_LANGUAGE = {"gopher_num_stop_words": STOP_WORDS, "bad_words": BAD_WORDS}
@@ -102,13 +107,14 @@ def prepare(
         found = lists.match(pages.column("url")) if lists else None
         robots_failed = robots.match(pages.column("url"), MISSING in by_files).failed if robots and by_files else None
         failing = []
-        spans = merged_spans(pages, params)
+        spans = pages.column(SPANS).combine_chunks() if SPANS in pages.column_names else merged_spans(pages, params)
         first = np.full(pages.num_rows, -1, np.int64)
         for bit, name in enumerate(active):
             if name.startswith(UNWANTED):
                 fails = _fails(name, pages, domain_of, chosen, params) & _unwanted(name, pages, params)
             elif name == NOTHING_LEFT:
-                fails = all_cut(spans, pages.column("text_bytes").to_numpy())
+                fails = all_cut(cut_bytes(spans), pages.column("text_bytes").to_numpy())
+                fails |= pages.column(BLANK).to_numpy() if BLANK in pages.column_names else False
             else:
                 fails = _fails(name, pages, domain_of, chosen, params)
             if found and name.startswith(LISTED):
@@ -176,10 +182,9 @@ class Conditions:
         if column not in self._numbers:
             self._numbers[column] = numbers(self.pages, column)
         values = self._numbers[column]
-        if kind == "min":
-            return np.asarray(values >= limit)
-        if kind == "max":
-            return np.asarray(values <= limit)
+        if kind in ("min", "max"):
+            bound = as_stored(limit, self.pages.schema.field(column).type)
+            return np.asarray(values >= bound if kind == "min" else values <= bound)
         group, within, percentile = limit
         values = finite(values)
         if kind == "from":
@@ -290,18 +295,19 @@ def _unwanted(rule: str, pages: pa.Table, params: Params) -> Mask:
 
 def thresholds_of(
     name: str,
-    default: float,
     pages: pa.Table,
     domain_of: npt.NDArray[np.int64],
     domains: Sequence[Domain],
     params: Params,
 ) -> Numbers:
     """The rule's threshold for each page; NaN where it is off. Settings are applied one over the other (`set_rule`)."""
-    state = (by_default(name, params), default)
+    state = (by_default(name, params), math.nan)
     if name in params.rules:
         state = set_rule(name, state, params.rules[name])
     on, thresholds = np.full(pages.num_rows, state[0]), np.full(pages.num_rows, state[1], np.float64)
     rule = rule_of(name, params)
+    if math.isnan(state[1]):
+        thresholds[:] = _declared(pages, params) if name == LOW_CONFIDENCE else rule.threshold if rule else 0.0
     if rule is not None and rule.exempt and params.rules.get(name) is not True:
         on &= ~_among(pages, "language", rule.exempt)
     for override in params.overrides:
@@ -328,10 +334,11 @@ def _fails(
     if name == NO_DOMAIN:
         return domain_of < 0
     rule = rule_of(name, params)
-    default = rule.threshold if rule else 0.0
-    thresholds = thresholds_of(name, default, pages, domain_of, domains, params)
+    thresholds = thresholds_of(name, pages, domain_of, domains, params)
     if rule:
         values = rule_values(pages, rule.column)
+        if rule.column in pages.column_names:
+            thresholds = as_stored(thresholds, pages.schema.field(rule.column).type)
         return values < thresholds if rule.side == "min" else values > thresholds
     on = ~np.isnan(thresholds)
     if name in rights.RULES:
@@ -341,8 +348,8 @@ def _fails(
         return np.asarray(on)
     if name == "language_not_selected":
         return on & ~_among(pages, "language", params.languages)
-    if name == "low_language_confidence":
-        return _low_confidence(pages, thresholds, params)
+    if name == LOW_CONFIDENCE:
+        return np.asarray(numbers(pages, "confidence") < as_stored(thresholds, pages.schema.field("confidence").type))
     if "match" not in pages.column_names:
         return np.zeros(pages.num_rows, np.bool_)
     duplicate = np.asarray(pages.column("match").to_numpy() == MATCH_OF[name], np.bool_)
@@ -350,14 +357,13 @@ def _fails(
         return on & duplicate
     if name == NEAR_DUPLICATE:  # a copy of a page that goes for its similarity has that similarity too
         duplicate |= pages.column("via").is_valid().to_numpy() & np.asarray(pages.column("match").to_numpy() == "exact")
-    return on & duplicate & (numbers(pages, "similarity").astype(np.float32) >= thresholds.astype(np.float32))
+    least = as_stored(thresholds, pages.schema.field("similarity").type)
+    return on & duplicate & (numbers(pages, "similarity") >= least)
 
 
-def _low_confidence(pages: pa.Table, thresholds: Numbers, params: Params) -> Mask:
-    """An override's number beats the language's own, which beats ``min_confidence``; 0 stands for 'as declared'."""
+def _declared(pages: pa.Table, params: Params) -> Numbers:
+    """Each page's least confidence where no rule sets one: its language's own, or that of all."""
     declared = np.full(pages.num_rows, params.min_confidence)
     for language, own in params.min_confidences.items():
         declared[_among(pages, "language", (language,))] = own
-    least = np.where(thresholds == 0, declared, thresholds)
-    confidence = numbers(pages, "confidence").astype(np.float32)
-    return np.asarray(confidence < least.astype(np.float32), np.bool_)
+    return declared

@@ -32,21 +32,22 @@ from stages.kept.params import DUPLICATES, LIMITS, Domain, Params, Setting
 
 LATER = frozenset({*schemas.CLUSTERS.names, schemas.CLUSTER_COPIES.name})
 """Columns that are not known yet."""
+OTHERS = tuple(name for name in DUPLICATES if name != NEAR_DUPLICATE)
+
+
+def later_rule(name: str) -> bool:
+    """Whether a rule has no part in who is eligible."""
+    return name in OTHERS or (name.startswith(LIMITS) and name.split("_", 2)[2] in LATER)
 
 
 def eligibility(params: Params) -> Params:
     """The settings without whatever rests on duplicates, but for those of `near_duplicate`."""
-    others = tuple(name for name in DUPLICATES if name != NEAR_DUPLICATE)
 
     def without(rules: dict[str, Setting]) -> dict[str, Setting]:
-        return {
-            name: setting
-            for name, setting in rules.items()
-            if name not in others and not (name.startswith(LIMITS) and name.split("_", 2)[2] in LATER)
-        }
+        return {name: setting for name, setting in rules.items() if not later_rule(name)}
 
     overrides = tuple(one.model_copy(update={"rules": without(one.rules)}) for one in params.overrides)
-    rules = without(params.rules) | dict.fromkeys(others, False)
+    rules = without(params.rules) | dict.fromkeys(OTHERS, False)
     return params.model_copy(update={"rules": rules, "overrides": overrides})
 
 
@@ -87,7 +88,7 @@ def find_eligible(
         doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id").combine_chunks()
         passes = pc.and_(passes, pc.invert(pc.is_in(doc_ids, names)))
     rows = passes.to_numpy(zero_copy_only=False)
-    alike = thresholds_of(NEAR_DUPLICATE, 0.0, pages, first_domain(pages, chosen, edges), chosen, settings)
+    alike = thresholds_of(NEAR_DUPLICATE, pages, first_domain(pages, chosen, edges), chosen, settings)
     hashed = xxhash.xxh3_128(np.packbits(rows).tobytes() + len(rows).to_bytes(8, "little"))
     if np.any(alike != 0.0):
         hashed.update(np.where(rows, alike, 0.0).tobytes())

@@ -44,7 +44,7 @@ def page_rules(
     found = []
     for name in active_rules(params):
         rule = rule_of(name, params)
-        value = float(thresholds_of(name, rule.threshold if rule else 0.0, page, domain_of, chosen, params)[0])
+        value = float(thresholds_of(name, page, domain_of, chosen, params)[0])
         if math.isnan(value) or (rule and rule.column in UNCOUNTED and no_list(page, rule.column)):
             continue
         outside = COLUMNS.get(name, (None, None))
@@ -57,7 +57,7 @@ def page_rules(
                 "family": FAMILY_OF.get(name),
                 "column": column,
                 "side": side,
-                "threshold": _shown(name, value, page, params) if side or name == "language_not_selected" else None,
+                "threshold": _shown(name, value, params) if side or name == "language_not_selected" else None,
             }
         )
     return found
@@ -68,11 +68,9 @@ def no_list(page: pa.Table, column: str) -> bool:
     return math.isnan(float(rule_values(page, column)[0]))
 
 
-def _shown(name: str, value: float, page: pa.Table, params: Params) -> Any:
+def _shown(name: str, value: float, params: Params) -> Any:
     if name == "language_not_selected":
         return list(params.languages) if params.languages is not None else None
     if name == "empty_text":
         return 1
-    if name == "low_language_confidence" and value == 0:
-        return params.min_confidences.get(page.column("language")[0].as_py(), params.min_confidence)
     return value

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.contract import Store
-from stages.kept.decide import CLUSTER_COLUMNS, DOCUMENT_COLUMNS, LANGUAGE_COLUMNS, Edges, prepare, quality_columns
+from stages.kept.decide import (
+    BLANK,
+    CLUSTER_COLUMNS,
+    DOCUMENT_COLUMNS,
+    LANGUAGE_COLUMNS,
+    SPANS,
+    Edges,
+    prepare,
+    quality_columns,
+)
 from stages.kept.params import Domain, Params, right_rules
+from stages.kept.spans import cut_bytes, half_cut, is_blank, merged_spans
 from stages.rules import rights, robots_files, url_lists
 
 ALWAYS = {"documents": DOCUMENT_COLUMNS, "language": LANGUAGE_COLUMNS, "clusters": CLUSTER_COLUMNS}
@@ -74,7 +85,18 @@ def read_pages(
         parents = store.read_table(files["documents"], [PARENT]).column(PARENT)
         stays = store.read_table(files["clusters"], ["survivor"]).column("survivor")
         pages = _without_parents(pages, pc.fill_null(pc.equal(parents, stays), False))
-    return pages
+    return _cut(store, files["documents"], pages, params) if params.views else pages
+
+
+def _cut(store: Store, documents: str, pages: pa.Table, params: Params) -> pa.Table:
+    """The pages with what the views cut, and whether it leaves white space alone: the text of few is read for it."""
+    spans = merged_spans(pages, params)
+    blank = np.zeros(pages.num_rows, np.bool_)
+    rows = np.flatnonzero(half_cut(cut_bytes(spans), pages.column("text_bytes").to_numpy()))
+    for place, table in store.read_rows(documents, rows, ["text"]):
+        for row, text in zip(rows[place].tolist(), table.column("text").to_pylist(), strict=True):
+            blank[row] = is_blank(text, spans[row].as_py())
+    return pages.append_column(SPANS, spans).append_column(BLANK, pa.array(blank))
 
 
 def _without_parents(pages: pa.Table, own: pa.ChunkedArray) -> pa.Table:

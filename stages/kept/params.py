@@ -154,7 +154,9 @@ class Params(GrownParams):
     """Single rules: true switches one on, false off; a number is its threshold where it is on, and switches nothing on.
     ``near_duplicate: 0.9`` drops from that similarity on."""
     views: tuple[str, ...] = ()
-    """Views that cut or replace parts of kept pages: spans that `quality` measured, put together here."""
+    """Views that cut or replace parts of kept pages: spans that `quality` measured, put together here. Rules,
+    languages, percentiles and duplicates look at the whole text, before any view; tokens and exports are of
+    what views leave."""
     redaction: dict[str, str] = Field(default=REDACTION)
     """Text in the place of each kind of personal data in the view `redacted`."""
     labels: dict[str, LabelChoice] = Field(default={})

@@ -51,11 +51,35 @@ def merge(spans: list[tuple[int, int, str]]) -> list[dict[str, Any]]:
     return merged
 
 
-def all_cut(spans: pa.Array, text_bytes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Pages of which the spans leave nothing but white space of their own replacements."""
-    cut = np.zeros(len(spans), np.bool_)
-    for row in np.flatnonzero(spans.is_valid().to_numpy(zero_copy_only=False)).tolist():
-        page = spans[row].as_py()
-        covered = sum(span["stop"] - span["start"] for span in page)
-        cut[row] = covered == text_bytes[row] and not "".join(span["replacement"] for span in page).strip()
-    return cut
+def cut_bytes(spans: pa.Array) -> npt.NDArray[np.int64]:
+    """Bytes of each page that the spans cut; -1 where a replacement has anything but white space."""
+    counts = pc.fill_null(spans.value_lengths(), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    rows, flat = np.repeat(np.arange(len(spans)), counts), spans.flatten()
+    sizes = pc.subtract(flat.field("stop"), flat.field("start")).to_numpy(zero_copy_only=False)
+    found = np.bincount(rows, weights=sizes, minlength=len(spans)).astype(np.int64)
+    seen = pc.not_equal(pc.utf8_trim_whitespace(flat.field("replacement")), "").to_numpy(zero_copy_only=False)
+    found[rows[seen.astype(np.bool_)]] = -1
+    return found
+
+
+def all_cut(cut: npt.NDArray[np.int64], text_bytes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Pages of which the spans leave nothing but white space of their own replacements; ``cut`` as of `cut_bytes`."""
+    return np.asarray((cut == text_bytes) & (cut > 0))
+
+
+def half_cut(cut: npt.NDArray[np.int64], text_bytes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Pages of which the spans leave at most as much as they cut: those of which white space may be all that is left.
+
+    What they leave is looked at (`is_blank`); of a page that is white space for the most part it is not.
+    """
+    return np.asarray((cut > 0) & (cut < text_bytes) & (text_bytes <= 2 * cut))
+
+
+def is_blank(text: str, spans: list[dict[str, Any]]) -> bool:
+    """Whether nothing but white space stands between the spans of a page."""
+    data, at = text.encode(), 0
+    for span in [*spans, {"start": len(data), "stop": len(data)}]:
+        if data[at : span["start"]].decode(errors="replace").strip():
+            return False
+        at = span["stop"]
+    return True

@@ -116,7 +116,7 @@ def solve_phases(
                 )
             raise MixtureError(f"phase {phase.name!r}: {message}") from error
         if not mixture.tokens:
-            raise MixtureError(f"phase {phase.name!r}: its part of the budget is not one token; raise the budget")
+            raise MixtureError(f"phase {phase.name!r}: {_nothing(phase, here, windows, stop - done)}")
         for name, target in mixture.targets.items():
             if phase.name not in reserves[name]:
                 used[name] += target
@@ -162,6 +162,19 @@ def _reserves(params: PhasesParams, available: dict[str, int]) -> dict[str, dict
             if name in available:
                 found[name][phase.name] = int(exact(fraction) * available[name])
     return found
+
+
+def _nothing(phase: PhaseParams, here: Mapping[str, int], windows: Mapping[str, Window], budget: int) -> str:
+    """Why a phase gets no token: its part of the budget, or what earlier phases took of a domain that it needs."""
+    params = phase.mixture
+    shared = [name for name in here if params.domains[name].epochs is None and params.domains[name].share != 0]
+    spent = [name for name in shared if int(exact(params.cap(name)) * here[name]) <= windows[name].start]
+    if not budget or not spent:
+        return "its part of the budget is not one token; raise the budget"
+    return (
+        f"earlier phases took all that max_epochs allows of {', '.join(map(repr, spent))}, and on_shortfall: shrink"
+        " keeps the shares; raise max_epochs, reserve a part for this phase, or set on_shortfall: redistribute"
+    )
 
 
 def _emptied(phase: PhaseParams, domain: str, reserves: dict[str, int], tokens: int) -> str:

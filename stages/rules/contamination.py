@@ -29,7 +29,7 @@ from pydantic import Field, field_validator, model_validator
 from stages import schemas
 from stages.contract import StageParams
 from stages.rules.row_files import mark, rows, sha256
-from stages.rules.rule import Rule
+from stages.rules.rule import Rule, as_stored
 
 Part = Literal["question", "answer", "choices", "passage", "solution"]
 PARTS: tuple[Part, ...] = ("question", "answer", "choices", "passage", "solution")
@@ -300,8 +300,9 @@ def applied(pages: pa.Table, thresholds: Mapping[str, Thresholds]) -> pa.Table:
         for hit in found[row].as_py():
             least = getattr(thresholds.get(hit["benchmark"], usual), hit["part"])
             if least is not False:
-                scores[row] = max(scores[row], hit["score"] - float(least) + SCORE)
-                if hit["score"] > least:
+                bound = float(as_stored(float(least), pa.float32()))
+                scores[row] = max(scores[row], hit["score"] - bound + SCORE)
+                if hit["score"] > bound:
                     pieces.append((hit["start"], hit["stop"]))
         spans[row] = joined(pieces)
     made = {COLUMNS[0]: pa.array(scores), COLUMNS[1]: pa.array(spans, pa.list_(schemas.SPAN))}

@@ -47,10 +47,10 @@ OUTSIDE = {
     "empty_text": "the page has no text; always on",
     "language_not_selected": "its language is not one of `kept.languages`",
     "low_language_confidence": "the confidence of the language label is below `kept.min_confidence`, or that of its"
-    " language in `kept.min_confidences`",
+    " language in `kept.min_confidences`; a number in `rules` or an override, 0 too, stands in place of both",
     rights.ASKED: "the page, or its server's answer, asks robots for what `kept.robots` honours",
     rights.LICENCE: "the licence that the page states is none that `kept.licences` keeps",
-    "nothing_left": "the views cut all of its text; always on",
+    "nothing_left": "the views cut all of its text but for white space; always on",
     "no_domain": "it meets the conditions of no domain; always on",
     "taken_down": "`gristmill remove` took it out",
     "exact_duplicate": "another page has the same normalised text and stays (a text of signs alone has none)",

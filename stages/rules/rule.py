@@ -43,3 +43,14 @@ def fractions(numerator: npt.NDArray[np.int64], denominator: npt.NDArray[np.int6
     """float64 quotients, null where the denominator is 0."""
     undefined = denominator == 0
     return pa.array(numerator / np.where(undefined, 1, denominator), pa.float64(), mask=undefined)
+
+
+def as_stored(limits: npt.ArrayLike, kind: pa.DataType) -> npt.NDArray[np.float64]:
+    """Limits in the precision of the column they are compared with.
+
+    So a value written like its limit is equal to it: a column of float32 holds .8 as .800000012, which lies above .8,
+    and .9 as .899999976, which lies below .9.
+    """
+    written = np.asarray(limits, np.float64)
+    with np.errstate(over="ignore"):  # a limit beyond all of float32 is none
+        return written.astype(np.float32).astype(np.float64) if pa.types.is_float32(kind) else written

@@ -193,6 +193,18 @@ def test_overrides_apply_where_they_match_and_the_last_wins() -> None:
     assert reasons(*rows, overrides=overrides, domains=domains) == ["too_few_words", None, None, "too_few_words"]
 
 
+def test_a_least_confidence_of_nothing_lets_every_label_pass() -> None:
+    free = {"low_language_confidence": 0}
+    declared: dict[str, Any] = {"min_confidence": 0.65, "min_confidences": {"de": 0.9}}
+    rows = [{"confidence": 0.1}, {"confidence": 0.1, "source": "free"}, {"confidence": 0.7, "language": "de"}]
+    low = "low_language_confidence"
+    assert reasons(*rows, **declared) == [low, low, low]
+    assert reasons(*rows, **declared, overrides=(kept.Override(sources=("free",), rules=free),)) == [low, None, low]
+    assert reasons(*rows, **declared, rules=free) == [None, None, None]
+    half = (kept.Override(languages=("de",), rules={low: 0.5}),)
+    assert reasons(*rows, **declared, overrides=half) == [low, low, None]
+
+
 def test_a_rule_turned_on_by_an_override_alone_is_active() -> None:
     params = kept.Params(families=(), overrides=(kept.Override(sources=("web",), rules={"too_few_words": True}),))
     assert "too_few_words" in kept.active_rules(params)
@@ -238,6 +250,30 @@ def keep(store: Store, files: dict[str, Any], output: str, **params: Any) -> dic
     params = {"families": ["gopher_quality"]} | params
     kept.keep(store, files=files, output=output, params=params, domains=[{"name": "all"}])
     return store.metadata(output)
+
+
+@pytest.mark.parametrize(
+    ("text", "spans", "reason"),
+    [
+        ("one\n\ntwo\n", [(0, 4), (5, 9)], "nothing_left"),
+        ("\n\u3000one\n\ntwo \t\n", [(4, 8), (9, 13)], "nothing_left"),
+        ("one\n\ntwo\n", [(0, 3), (5, 7)], None),
+        ("one\n.\ntwo\n", [(0, 4), (6, 10)], None),
+        ("one\n\n", [(0, 1), (2, 5)], None),
+        ("one\n\ntwo\n", [], None),
+    ],
+)
+def test_a_page_of_which_the_views_leave_white_space_alone_is_dropped(
+    store: Store, text: str, spans: list[tuple[int, int]], reason: str | None
+) -> None:
+    files = write_split(store, ["a neighbour that stays", text, "another"], clusters=False)
+    cut = [{"start": start, "stop": stop, "replacement": ""} for start, stop in spans]
+    column = pa.array([[], cut, []], pa.list_(schemas.SPAN))
+    store.write_table("v.parquet", pa.table({"c4_cleaned_spans": column}))
+    keep(store, files | {"views": "v.parquet"}, "k.parquet", families=[], views=["c4_cleaned"])
+    decided = store.read_table("k.parquet").to_pylist()
+    assert [row["reason"] for row in decided] == [None, reason, None]
+    assert [bool(row["spans"]) for row in decided] == [False, bool(spans) and reason is None, False]
 
 
 def test_the_report_adds_up(store: Store) -> None:
@@ -323,3 +359,34 @@ def test_the_report_counts_what_views_cut_and_what_was_redacted_in_kept_pages() 
     belongs = kept.decide.domains_of(table, [])
     report = kept.account(table, decided, kept.active_rules(params), belongs, {"redacted": "privacy_spans"})
     assert report["views"] == {"redacted": {"documents": 1, "spans": 3, "bytes": 21, "kinds": {"email": 2, "ip": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("column", "rule", "limit", "beyond"),
+    [
+        ("repeats_spare_fraction", "mostly_repeats", 0.8, 0.81),
+        ("frequent_lines_fraction", "too_many_frequent_lines", 0.3, 0.31),
+        ("contamination_score", "contaminated", 0.6, 0.61),
+        ("t_confidence", "below_min_t_confidence", 0.9, 0.89),
+        ("other_language_fraction", "above_max_other_language_fraction", 0.1, 0.11),
+    ],
+)
+def test_a_limit_written_like_a_value_of_a_column_of_less_precision_is_equal_to_it(
+    column: str, rule: str, limit: float, beyond: float
+) -> None:
+    families = ("repeats", "recurring_lines", "contamination")
+    params = kept.Params(families=families, rules={rule: limit})
+    table = pages({}, {})
+    for name in kept.quality_columns(params, []):
+        values = [limit, beyond] if name == column else [None, None]
+        table = table.drop_columns([name] if name in table.column_names else [])
+        table = table.append_column(name, pa.array(values, pa.float32()))
+    assert kept.prepare(params, [])(table).column("reason").to_pylist() == [None, rule]
+
+
+def test_a_domain_takes_pages_at_its_limits_whatever_the_precision_of_the_column() -> None:
+    table = pages(*({} for _ in range(4))).drop_columns(["confidence"])
+    table = table.append_column("confidence", pa.array([0.65, 0.6499, 0.8, 0.8001], pa.float32()))
+    domains = [kept.Domain(name="between", min={"confidence": 0.65}, max={"confidence": 0.8}), kept.Domain(name="rest")]
+    decided = kept.prepare(kept.Params(families=()), domains)(table).column("domain").to_pylist()
+    assert decided == ["between", "rest", "between", "rest"]

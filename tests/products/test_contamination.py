@@ -270,6 +270,7 @@ def test_thresholds_by_benchmark_and_part_decide_from_the_hits() -> None:
 
     assert judged() == (True, [(10, 20)])
     assert judged(a=Thresholds(question=0.85)) == (False, [])
+    assert judged(a=Thresholds(question=0.8)) == (False, []), "equality passes"
     assert judged(a=Thresholds(question=False), b=Thresholds(passage=0.5)) == (True, [(15, 40)])
     assert judged(**{"*": Thresholds(passage=0.5)}) == (True, [(10, 40)])
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -232,6 +232,47 @@ def test_a_reserve_is_read_by_its_phase_alone(store: Store) -> None:
     assert min(positions) > max(i for i, n in enumerate(order["books"]) if seen["warm"][n] or seen["stable"][n])
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.lists(st.integers(2, 60), min_size=1, max_size=6), min_size=1, max_size=3),
+    st.lists(st.sampled_from([0, 0.1, 0.25, 0.3]), min_size=1, max_size=3),
+    st.integers(1, 2),
+)
+def test_no_document_is_read_more_often_than_the_cap_whatever_a_reserve_begins_with(
+    sizes: list[list[int]], reserves: list[float], most: int
+) -> None:
+    made = made_shards("a", sizes)
+    order = [(name, len(ids)) for shard in made for name, ids in shard]
+    available = sum(size for _, size in order)
+    assume(all(int(part * available) for part in reserves if part))
+    mixture = {"domains": {"a": {"share": 1}}, "max_epochs": most, "on_shortfall": "shrink"}
+    listed = [
+        {
+            "name": f"p{i}",
+            "until": (i + 1) / (len(reserves) + 1),
+            "mixture": mixture,
+            "reserve": {"a": part} if part else {},
+        }
+        for i, part in enumerate(reserves)
+    ]  # more than enough for all of them, and a last phase for what is reserved for none
+    listed.append({"name": "rest", "until": 1, "mixture": mixture})
+    budget = 3 * most * available * len(listed)
+    try:
+        phases = solve_phases(PhasesParams.model_validate({"budget": budget, "phases": listed}), {"a": available})
+    except MixtureError:  # a phase before the last one took all that is reserved for none
+        assume(False)
+    seen: Counter[bytes] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        manifests = {"a": write_domain(store, "domains/a", "a", made)}
+        settings = corpus.Params(target_tokens=40, batch_tokens=30)
+        for name, plan in corpus.plan_phases(settings, "c", phases, manifests, "c", tokenizer=TOKENIZER).items():
+            run(store, plan)
+            docs = read_docs(store, f"c/{name}", read_manifest(store, f"c/{name}/manifest.json"))
+            seen.update(name for table in docs for name in table["doc_id"].to_pylist())
+    assert dict(seen) == {name: most for name, _ in order}
+
+
 def test_caps_hold_over_all_phases_together() -> None:
     mixture = {"domains": {"a": {"share": 0.5}, "b": {"share": 0.5}}, "max_epochs": 4}
     phases = [{"name": "one", "until": 0.5, "mixture": mixture}, {"name": "two", "until": 1, "mixture": mixture}]
@@ -240,6 +281,24 @@ def test_caps_hold_over_all_phases_together() -> None:
     assert [plan.mixture.targets["a"] for plan in plans] == [250, 250]
     with pytest.raises(MixtureError, match="phase 'two': not enough tokens: 'a'"):
         solve_phases(params, {"a": 124, "b": 1000})
+
+
+def test_a_phase_for_which_earlier_ones_left_nothing_says_so() -> None:
+    def solved(budget: int, ends: tuple[float, float], shares: dict[str, float]) -> None:
+        mixtures = [{"domains": {"a": {"share": 1}}, "on_shortfall": "shrink"}]
+        mixtures.append(
+            {"domains": {name: {"share": share} for name, share in shares.items()}, "on_shortfall": "shrink"}
+        )
+        phases = [
+            {"name": name, "until": end, "mixture": mixture}
+            for name, end, mixture in zip("st", ends, mixtures, strict=True)
+        ]
+        solve_phases(PhasesParams.model_validate({"budget": budget, "phases": phases}), {"a": 50, "b": 900})
+
+    with pytest.raises(MixtureError, match=r"^phase 't': earlier phases took all that max_epochs allows of 'a', and"):
+        solved(200, (0.5, 1), {"a": 0.1, "b": 0.9})
+    with pytest.raises(MixtureError, match=r"^phase 's': its part of the budget is not one token"):
+        solved(10, (0.01, 1), {"b": 1})
 
 
 @pytest.mark.parametrize(

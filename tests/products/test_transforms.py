@@ -139,7 +139,8 @@ def test_conditions_choose_pages_and_batches_change_no_row(tmp_path: Path) -> No
     for number, (group, batch) in enumerate(((40, 64), (7, 3))):
         store = Store(str(tmp_path / str(number)))
         files = write_parents(store, texts, group)
-        inputs = {"sources": ["web"], "languages": ["en"], "min": {"text_bytes": 20}, "max": {"confidence": 0.95}}
+        inputs = {"sources": ["web"], "languages": ["en"], "min": {"text_bytes": 20, "confidence": 0.9}}
+        inputs["max"] = {"confidence": 0.95}
         own = transform("languages", batch=batch, inputs=inputs)
         settings = {"transform": own.model_dump(mode="json"), "settings": derived.decided(own)}
         report = derived.derive(store, name="made", **settings, files=files, file="a", output="c/a.parquet")

@@ -138,6 +138,28 @@ def test_a_domain_that_no_page_can_reach_is_reported_before_any_work(lines: Path
     ]
 
 
+def test_an_override_for_a_domain_that_is_known_after_duplicates_is_refused(lines: Path) -> None:
+    def said(domain: str, rules: str, limit: str = "min: {cluster_size: 3}") -> list[str]:
+        text = "sources: {a: {paths: a.jsonl}}\nkept:\n"
+        text += f"  overrides: [{{domains: [{domain}], rules: {rules}}}]\n"
+        text += "domains: {first: {languages: [fr]}, big: {LIMIT}, rest: {sources: [a]}}\n".replace("LIMIT", limit)
+        return refused(lines, text + "mixture: {domains: {frist: {share: 1}}}\n")  # so that it is refused at any rate
+
+    known = said("first", "{too_few_words: 5}")
+    assert len(known) == 1
+    assert "frist" in known[0]
+    for rules in ("{exact_duplicate: false}", "{below_min_cluster_size: 4}"):
+        assert said("big", rules) == known
+    ranked = said("rest", "{too_few_words: 5}", "percentiles: {cluster_size: [50, 100]}")
+    assert any("limit on cluster_size is measured" in line for line in ranked)
+    for domain, whose in (("big", "its"), ("rest", "'big' stands before it, whose")):
+        for rules in ("{too_few_words: 5}", "{exact_duplicate: false, near_duplicate: 0.9}"):
+            expected = (
+                f"which pages are of '{domain}' is known too late for this override: {whose} limit on cluster_size"
+            )
+            assert any(f"kept.overrides[0].domains[0]: {expected}" in line for line in said(domain, rules))
+
+
 def test_a_domain_without_a_page_names_what_took_its_pages_before_tokens(tmp_path: Path) -> None:
     mixture = write_mixture(tmp_path / "m.yaml", write_corpus(tmp_path / "in", files=1))
     text = mixture.read_text().replace(

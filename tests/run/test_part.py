@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,37 @@ def test_a_sample_tells_what_everything_gives_and_its_files_are_used_again(tmp_p
     real = sum(facts["rows"] for facts in whole.select()[0]["documents"].facts)
     code = next(line.split() for line in result.output.splitlines() if re.match(r"code +[\d,]+ +[\d,]+ +[\d,]+$", line))
     assert pages + int(code[1].replace(",", "")) == pytest.approx(real, rel=0.25)
+
+
+def test_a_domain_of_which_the_sample_has_no_page_is_named_and_left_out(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        lines = [{"text": f"This is page {k} of file {number}, about a mill.", "url": f"https://a.example/{number}/{k}"}
+                 for k in range(4)]  # fmt: skip
+        (tmp_path / "in" / f"{number}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rare = {
+        "text": "Seite einer anderen Mühle an einem anderen Fluss, nicht weit von hier.",
+        "url": "https://b.example/",
+    }
+    with (tmp_path / "in" / "7.jsonl").open("a") as file:
+        file.write(json.dumps(rare) + "\n")
+    text = """
+        sources: {a: {paths: in/*.jsonl, group_bytes: 0}}
+        kept: {families: []}
+        domains: {de: {languages: [de]}, en: {languages: [en]}, rest: {sources: [a]}}
+        mixture: {on_shortfall: shrink, domains: {de: {share: 0.1}, en: {share: 0.9}}}
+    """
+    (tmp_path / "m.yaml").write_text(textwrap.dedent(text))
+    command = ["run", str(tmp_path / "m.yaml"), "--root", str(tmp_path / "root"), "--engine", "inline"]
+    result = CliRunner().invoke(main, [*command, "--sample", "10%"])
+    assert result.exit_code == 0, result.stderr
+    assert "sample: domain 'de' has no page" in result.stderr
+    assert "no page of the sample is of de: its corpus is made without" in result.output
+    corpus = json.loads((tmp_path / "root/mixtures/m-sample.json").read_text())["corpus"]
+    assert list(json.loads((tmp_path / "root" / corpus).read_text())["domains"]) == ["en"]
+    result = CliRunner().invoke(main, [*command, "--quiet"])
+    assert result.exit_code == 0, result.stderr
+    (tmp_path / "m.yaml").write_text(textwrap.dedent(text).replace("[de]", "[ja]").replace("[en]", "[ko]"))
+    result = CliRunner().invoke(main, [*command, "--sample", "10%"])
+    assert result.exit_code == 1
+    assert "domain 'de' has no page" in result.stderr
