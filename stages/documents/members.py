@@ -282,23 +282,28 @@ class _Members:
             head = bytes(window.peek(position, MARK))
         if head.startswith(self.magic):
             return position
-        return (yield from self._between(position, head))
+        return (yield from self._between(position))
 
-    def _between(self, position: int, head: bytes) -> Generator[Chunk | Run, bool | None, int]:
-        """Past the end of a member what follows is no member: the file's end, padding, a skippable frame or garbage."""
-        if self.compression in ("zstd", "lz4") and head[:4] in ZSTD_SKIPPABLE:
-            size = int.from_bytes(bytes(self.window.peek(position, 8))[4:8], "little")
-            return position + 8 + size
-        start = position
-        while block := bytes(self.window.peek(position, BLOCK)):
-            if rest := block.lstrip(b"\0"):
-                padded = position + len(block) - len(rest)
-                if bytes(self.window.peek(padded, MARK)).startswith(self.magic):
-                    return padded
+    def _between(self, position: int) -> Generator[Chunk | Run, bool | None, int]:
+        """The next member behind the end of one, past zero bytes, skippable frames (a seek table, a seal) and garbage;
+        -1 at the end of the file."""
+        window, start = self.window, position
+        while head := bytes(window.peek(position, 8)):
+            if head.startswith(self.magic):
+                return position
+            if self.compression in ("zstd", "lz4") and head[:4] in ZSTD_SKIPPABLE:
+                start = position + 8 + int.from_bytes(head[4:], "little")
+                if window.ensure(start, 0) < 0:
+                    yield Chunk(b"", position, False, "truncated_member")
+                    return -1
+                position = start
+            elif head[0] == 0:
+                block = bytes(window.peek(position, BLOCK))
+                position += len(block) - len(block.lstrip(b"\0"))
+            else:
                 position = self.search(start)
                 yield Chunk(b"", start, False, "garbage_between_members")
                 return position
-            position += len(block)
         return -1
 
     def begins_record(self, position: int) -> bool:
