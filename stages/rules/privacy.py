@@ -4,7 +4,7 @@
 |---|---|---|
 | `email` | `privacy_num_emails` | an e-mail address (pattern of the FineWeb recipe, datatrove 0.10.1) |
 | `ip` | `privacy_num_ips` | an IPv4 address that is public (the same recipe's pattern; `ipaddress` decides) |
-| `phone` | `privacy_num_phones` | a number after a + and a country code, or in the North American form (with a 1 or not); ours |
+| `phone` | `privacy_num_phones` | a number after + and country code, or in North American form (a 1 before it or not) |
 | `secret` | `privacy_num_secrets` | private key blocks, and keys of services; ours |
 
 `privacy_spans` lists them (bytes of the text, sorted, not overlapping; e-mail first, then ip, phone, secret where two
