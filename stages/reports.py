@@ -51,6 +51,7 @@ ADVICE = {
     "arrow_not_parquet": "it is an Arrow file; call it .arrow, or name `format: arrow`",
     "encrypted_parquet": "it is encrypted; decrypt it before",
     "damaged_footer": "bytes at its end are wrong; copy it again",
+    "unreadable_schema": "Arrow makes nothing of its columns' types; write it anew, or copy it again",
     "not_arrow": "neither an Arrow file nor a stream; look whether it is one",
     "feather_v1": "Feather V1 is not read; write it anew as Feather V2 or Parquet",
     "parquet_not_arrow": "it is a Parquet file; call it .parquet, or name `format: parquet`",

@@ -135,7 +135,7 @@ def input_page() -> str:
             " value, or under the one that `sources.NAME.columns` gives (`{text: body, url: meta.link}`; a dot goes into nested fields). `carry` takes"
             " further columns along, for labels.\n",
             table(("column", "found as"), ((f"`{ours}`", spelt(theirs)) for ours, theirs in ALIASES.items())),
-            "A row without text is dropped (`no_text`). A `time` is a date (ISO 8601, RFC 5322), or a number or its digits: seconds, milli-, micro- or nanoseconds since 1970, `YYYY`, `YYYYMMDD` or `YYYYMMDDhhmmss`; one that cannot be read is null and counted. A column that is named and that no row has is refused before the run.\n",
+            "A row without text is dropped (`no_text`). A `time` is a date (ISO 8601, RFC 5322), or a number or its digits: `YYYY`, `YYYYMM`, `YYYYMMDD` or `YYYYMMDDhhmmss`, else from 10^8 on seconds since 1970 (up to 10^11), milli- (10^14), micro- (10^17) or nanoseconds (10^20); one that cannot be read, and a smaller number that is no date, is null and counted. A column that is named and that no row has is refused before the run.\n",
         ]
     )
 

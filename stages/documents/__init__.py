@@ -39,7 +39,7 @@ from stages.rules.names import nearest
 
 __all__ = ["VERSION", "ColumnError", "Params", "doc_id", "identity", "positions", "prepare", "raw_record", "read"]
 
-VERSION = 24
+VERSION = 25
 
 
 SHORT = {"pdf": pdf.TYPE, **{name: kind for kind, name in office.TYPES.items()}}

@@ -282,23 +282,28 @@ class _Members:
             head = bytes(window.peek(position, MARK))
         if head.startswith(self.magic):
             return position
-        return (yield from self._between(position, head))
+        return (yield from self._between(position))
 
-    def _between(self, position: int, head: bytes) -> Generator[Chunk | Run, bool | None, int]:
-        """Past the end of a member what follows is no member: the file's end, padding, a skippable frame or garbage."""
-        if self.compression in ("zstd", "lz4") and head[:4] in ZSTD_SKIPPABLE:
-            size = int.from_bytes(bytes(self.window.peek(position, 8))[4:8], "little")
-            return position + 8 + size
-        start = position
-        while block := bytes(self.window.peek(position, BLOCK)):
-            if rest := block.lstrip(b"\0"):
-                padded = position + len(block) - len(rest)
-                if bytes(self.window.peek(padded, MARK)).startswith(self.magic):
-                    return padded
+    def _between(self, position: int) -> Generator[Chunk | Run, bool | None, int]:
+        """The next member behind the end of one, past zero bytes, skippable frames (a seek table, a seal) and garbage;
+        -1 at the end of the file."""
+        window, start = self.window, position
+        while head := bytes(window.peek(position, 8)):
+            if head.startswith(self.magic):
+                return position
+            if self.compression in ("zstd", "lz4") and head[:4] in ZSTD_SKIPPABLE:
+                start = position + 8 + int.from_bytes(head[4:], "little")
+                if window.ensure(start, 0) < 0:
+                    yield Chunk(b"", position, False, "truncated_member")
+                    return -1
+                position = start
+            elif head[0] == 0:
+                block = bytes(window.peek(position, BLOCK))
+                position += len(block) - len(block.lstrip(b"\0"))
+            else:
                 position = self.search(start)
                 yield Chunk(b"", start, False, "garbage_between_members")
                 return position
-            position += len(block)
         return -1
 
     def begins_record(self, position: int) -> bool:
@@ -340,18 +345,22 @@ class _Doubt:
     def look(self, block: Any, behind: int) -> None:
         """Look for another member in the bytes that end at file offset ``behind``."""
         window, magic = self._members.window, self._members.magic
-        if self.stop is not None or self._members.compression not in ("gzip", "xz"):
+        if not block or self.stop is not None or self._members.compression not in ("gzip", "xz"):
             return
         edge = len(magic) - 1
-        data = bytes(block)
-        if magic in data or magic in self._tail + data[:edge]:
-            data = self._tail + data
+        if self._has_magic(block) or magic in self._tail + bytes(block[:edge]):
+            data = self._tail + bytes(block)
             start, found = behind - len(data), -1
             while self.stop is None and (found := data.find(magic, found + 1)) >= 0:
                 if start + found > self._position and self._members.begins_record(start + found):
                     self.stop = start + found
             window.ensure(behind, 1)
-        self._tail = data[-edge:]
+        self._tail = (self._tail + bytes(block[-edge:]))[-edge:]
+
+    def _has_magic(self, block: Any) -> bool:
+        if self._members.compression == "gzip":
+            return len(member_edges(np.frombuffer(block, np.uint8), 1)) > 0  # 15 times as fast as ``in``
+        return self._members.magic in bytes(block)
 
     def passed(self, data: bytes, is_whole: bool) -> list[bytes]:
         """What can be given on now that ``data`` has come."""

@@ -2,8 +2,8 @@
 
 Pages that carry a checksum (parquet-mr writes one, others on request) are checked by it: a wrong bit of
 an unpacked page, and many a one of Snappy or LZ4, gives other text and no error. Rows are compared with the counts that
-the footer gives, of each row group and of the file: a wrong bit in the head of a page or in the footer loses rows
-without an error. Damage costs its row group from the damaged page on; rows before it are read.
+the footer gives, of each row group and of the file (parquet-rs 0.3 gave 0): a wrong bit in the head of a page or in the
+footer loses rows without an error. Damage costs its row group from the damaged page on; rows before it are read.
 
 Price: a CRC-32 of the packed bytes, about 1 ms a MiB at most; of a damaged row group a second reading, row by row.
 """
@@ -20,6 +20,8 @@ MAGIC, ENCRYPTED = b"PAR1", b"PARE"
 ROWS = 1024
 """Rows of a batch."""
 ERRORS: Any = (pa.ArrowInvalid, OSError)
+NOT_OPENED, NO_KEY = "Could not open Parquet input source", "Cannot decrypt"
+"""How errors of Arrow begin where the footer is wrong, and where columns are encrypted behind a plain footer."""
 Damage = Callable[[int, str], None]
 
 
@@ -28,8 +30,10 @@ def opened(file: Any) -> pq.ParquetFile | str:
     try:
         parquet = pq.ParquetFile(file, page_checksum_verification=True)
         assert parquet.schema_arrow.names is not None  # in a damaged footer they may be no UTF-8
-    except (*ERRORS, pa.ArrowNotImplementedError, UnicodeDecodeError):
-        return _found_instead(file)
+    except (*ERRORS, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
+        instead = _found_instead(file)
+        is_schema = isinstance(error, pa.ArrowInvalid) and not str(error).startswith(NOT_OPENED)
+        return "unreadable_schema" if is_schema and instead == "damaged_footer" else instead
     return parquet
 
 
@@ -61,7 +65,7 @@ def batches(
     starts = [0]
     for group in range(num_groups):
         starts.append(starts[-1] + metadata.row_group(group).num_rows)
-    if (groups is None or groups.start == 0) and starts[-1] != metadata.num_rows:
+    if (groups is None or groups.start == 0) and metadata.num_rows not in (0, starts[-1]):
         damage(starts[-1], "damaged_footer")
     for group in range(num_groups) if groups is None else groups:
         row, end = starts[group], starts[group + 1]
@@ -69,8 +73,8 @@ def batches(
             for batch in _of_group(parquet, group, columns):
                 yield row, batch
                 row += batch.num_rows
-        except ERRORS:
-            damage(row, "damaged_row_group")
+        except ERRORS as error:
+            damage(row, "encrypted_parquet" if str(error).startswith(NO_KEY) else "damaged_row_group")
             continue
         if row != end:
             damage(row, "damaged_row_group")

@@ -22,13 +22,12 @@ from stages.documents.archives import seconds
 
 FIRST_SECOND, LAST_SECOND = -62135596800, 253402300799
 """0001-01-01 and the end of 9999, in seconds since 1970."""
-FIRST_YEAR, LAST_YEAR = 1900, 2100
 DATES = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
-"""Digits of a number that is a date, and what they are: as seconds the first three are of 1970, as milliseconds the
-last is of the year 2572 at least."""
-LEAST_DIGITS = 9
-"""Digits of a time as text, from 1973 on, where it is no date."""
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?")
+"""Digits of a number that is a date, and what they are; as milliseconds the last is of the year 2286 at least."""
+FIRST_NUMBER = 10**8
+"""3 March 1973, the first of nine digits: smaller numbers are days of a spreadsheet, lengths or ids more often than
+seconds since 1970."""
+_NUMBER = re.compile(r"[1-9][0-9]*(?:\.[0-9]*)?")
 _DAY = 86400
 _FAILURES = (ValueError, TypeError, OverflowError, ImportError, ArithmeticError, LookupError, AttributeError)
 
@@ -145,15 +144,13 @@ def string(value: Any) -> str | None:
 
 def time_of(value: Any) -> int | None:
     """Seconds since 1970 of a date as text (`seconds`), of a number or its digits (`time_of_number`), or of a time;
-    None past years 1 to 9999. Digits as text are times from 1973 on, or dates."""
+    None past years 1 to 9999."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
         text = value.strip()
-        if _NUMBER.fullmatch(text) is None or len(text) in (4, 8, 14):
+        if _NUMBER.fullmatch(text) is None:
             return seconds(text)
-        if len(text) < LEAST_DIGITS:
-            return None
         value = Decimal(text)
     found: int | None = None
     if isinstance(value, Seconds):
@@ -168,18 +165,20 @@ def time_of(value: Any) -> int | None:
 
 
 def time_of_number(number: float | Decimal) -> int | None:
-    """Seconds since 1970 of a number that is one of seconds, milli-, micro- or nanoseconds since then, whichever gives
-    a year before 5139, or that is a date of the years 1900 to 2100 by its digits (`DATES`): the first second of it."""
+    """Seconds since 1970 of a number that is a date by its digits (`DATES`): the first second of it; or that is one of
+    seconds, milli-, micro- or nanoseconds since then, from `FIRST_NUMBER` on, whichever gives a year before 5139."""
     magnitude: Any = abs(number)
     if not number > 0 or not magnitude < 10**20:  # a NaN is neither
         return None
     whole = int(number)
     digits = str(whole)
-    if whole == number and len(digits) in DATES and FIRST_YEAR <= int(digits[:4]) <= LAST_YEAR:
+    if whole == number and len(digits) in DATES:
         try:
             return int(datetime.strptime(digits, DATES[len(digits)]).replace(tzinfo=UTC).timestamp())
         except ValueError:
-            pass
+            return None
+    if whole < FIRST_NUMBER:
+        return None
     while whole > 10**11:
         whole //= 1000
     return whole

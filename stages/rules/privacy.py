@@ -4,7 +4,7 @@
 |---|---|---|
 | `email` | `privacy_num_emails` | an e-mail address (pattern of the FineWeb recipe, datatrove 0.10.1) |
 | `ip` | `privacy_num_ips` | an IPv4 address that is public (the same recipe's pattern; `ipaddress` decides) |
-| `phone` | `privacy_num_phones` | a number after a + and a country code, or in the North American form; ours |
+| `phone` | `privacy_num_phones` | a number after + and country code, or in North American form (a 1 before it or not) |
 | `secret` | `privacy_num_secrets` | private key blocks, and keys of services; ours |
 
 `privacy_spans` lists them (bytes of the text, sorted, not overlapping; e-mail first, then ip, phone, secret where two
@@ -69,7 +69,7 @@ IP = re.compile(rf"(?<![0-9])(?<![0-9]\.)(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9]|\.[
 PHONE = re.compile(
     rb"(?<![\w.+-])(?:(?=\(?\+(?:[ .()-]{0,2}\d){8,15}(?!\d))(?:\(\+[1-9]\d{0,2}\)|\+[1-9]\d{0,2}))"
     rb"(?:[ .-]?\(?\d{1,4}\)?)(?:[ .-]?\d{2,4}){1,5}(?![\w-])"
-    rb"|(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}(?![\w-])"
+    rb"|(?<![\w.-])(?:1[.-]|1 ?(?=\())?(?:\(\d{3}\) ?|\d{3}[.-])\d{3}[.-]\d{4}(?!(?!x\d)[\w-])"
 )
 KEY = re.compile(
     rb"(?<!\w)(?:A[KS]IA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[0-9A-Za-z]{36,}"

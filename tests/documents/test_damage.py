@@ -84,6 +84,25 @@ def test_padding_is_the_end(tmp_path: Path, kind: str, codec: str) -> None:
     assert report["bad"] == []
 
 
+def skippable(size: int) -> bytes:
+    return b"\x5e\x2a\x4d\x18" + size.to_bytes(4, "little") + b"s" * size
+
+
+@pytest.mark.parametrize("codec", ["zst", "lz4"])
+@pytest.mark.parametrize("end", [skippable(0), skippable(9) + skippable(600_000), b"\0" * 5 + skippable(1), b"\0" * 9])
+def test_skippable_frames_at_the_end_and_zero_bytes_are_no_damage(tmp_path: Path, codec: str, end: bytes) -> None:
+    path = tmp_path / f"a.jsonl.{codec}"  # a seek table, a seal
+    first, second = (PACK[codec](json_lines([text])) for text in ("one", "two"))
+    path.write_bytes(first + skippable(4) + b"\0" * 3 + second + end)
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == ["one", "two"]
+    assert report["bad"] == []
+    path.write_bytes(first + second + skippable(20)[:-1])
+    rows, report = read(whole(path))
+    assert [row["text"] for row in rows] == ["one", "two"]
+    assert [one["reason"] for one in report["bad"]] == ["truncated_member"]
+
+
 @pytest.mark.parametrize("codec", PACK)
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_garbage_behind_costs_nothing_and_is_reported(tmp_path: Path, kind: str, codec: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
 import pytest
 
 from stages import documents
@@ -70,3 +71,51 @@ def test_no_wrong_bit_gives_other_rows_without_a_word(compression: str, options:
             continue
         assert texts == TEXTS or account.num_bad, damaged
         assert set(texts) <= set(TEXTS)
+
+
+def test_a_file_whose_footer_counts_no_rows_of_the_file_is_sound() -> None:
+    data = bytearray(written(group=100))
+    size = int.from_bytes(data[-8:-4], "little")
+    count = data.index(b"\x16\xc8\x01", len(data) - 8 - size)  # field 3 of FileMetaData: 100 as a zigzag varint
+    data[count : count + 3] = b"\x16\x00"
+    data[-8:-4] = (size - 1).to_bytes(4, "little")
+    assert pq.ParquetFile(io.BytesIO(data)).metadata.num_rows == 0
+    texts, account = texts_and_account(bytes(data))
+    assert texts == TEXTS
+    assert account.bad == []
+
+
+def test_a_schema_that_arrow_refuses_is_no_damaged_footer() -> None:
+    keys = pa.map_(pa.string(), pa.string())
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"m": pa.array([[("a", "b")]], keys)}), sink, store_schema=False)
+    data = sink.getvalue()
+    key = data.rindex(b"\x25\x00\x18\x03key")  # the repetition of the key: required (0)
+    texts, account = texts_and_account(data[:key] + b"\x25\x02" + data[key + 2 :])
+    assert texts == []
+    assert account.bad == [{"file": "a", "offset": 0, "reason": "unreadable_schema"}]
+
+
+class PlainKeys(pe.KmsClient):  # type: ignore[misc]
+    """Keys wrapped as they are."""
+
+    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:
+        return key_bytes.hex().encode()
+
+    def unwrap_key(self, wrapped_key: bytes, master_key_identifier: str) -> bytes:
+        return bytes.fromhex(wrapped_key.decode())
+
+
+def test_encrypted_columns_behind_a_plain_footer_are_named_and_others_read() -> None:
+    keys = pe.EncryptionConfiguration("key", column_keys={"key": ["id"]}, plaintext_footer=True)
+    properties = pe.CryptoFactory(lambda _: PlainKeys()).file_encryption_properties(pe.KmsConnectionConfig(), keys)
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, TABLE.schema, encryption_properties=properties) as writer:
+        writer.write_table(TABLE)
+    texts, account = texts_and_account(sink.getvalue())
+    assert texts == []
+    assert account.bad == [{"file": "a", "offset": 0, "reason": "encrypted_parquet"}]
+    account = Account("a")
+    columns = {"id": "text"}
+    assert [page.text for page in parquet_pages(io.BytesIO(sink.getvalue()), account, columns, None)] == TEXTS
+    assert account.bad == []

@@ -106,9 +106,9 @@ def test_times_of_every_unit_and_zone_keep_their_seconds(tmp_path: Path, unit: s
         pa.array([1, 2**31 - 1], pa.date32()),
         pa.array([1, -(2**31)], pa.date32()),
         pa.array([86400000, 2**62], pa.date64()),
-        pa.array([1.0, 1e21]),
-        pa.array([1.0, float("inf")]),
-        pa.array([1.0, float("nan")]),
+        pa.array([1e9, 1e21]),
+        pa.array([1e9, float("inf")]),
+        pa.array([1e9, float("nan")]),
         pa.array(["1970-01-01", "last spring"]),
     ],
 )
@@ -201,8 +201,20 @@ def test_a_date_that_is_none_is_counted(tmp_path: Path, date_: str) -> None:
         ("2024", "2024-01-01T00:00:00"),
         (20240229123005, "2024-02-29T12:30:05"),
         (b"20240229123005", "2024-02-29T12:30:05"),
-        (20241329, "1970-08-23T06:35:29"),  # no month 13
-        (1850, "1970-01-01T00:30:50"),
+        ("202402", "2024-02-01T00:00:00"),
+        ("2024.0", "2024-01-01T00:00:00"),  # a column of numbers with gaps, written as CSV
+        ("20240229.0", "2024-02-29T00:00:00"),
+        (1850, "1850-01-01T00:00:00"),
+        ("1850", "1850-01-01T00:00:00"),
+        ("0850", "0850-01-01T00:00:00"),
+        (20241329, None),  # no month 13
+        ("20241329", None),
+        (45351, None),  # 29 February 2024 of a spreadsheet
+        (2024.5, None),
+        (99_999_999, None),
+        (100_000_000, "1973-03-03T09:46:40"),
+        ("100000000", "1973-03-03T09:46:40"),
+        (20241329123005, None),  # nor is it milliseconds of the year 2611
         (0, None),
         (-1709209805, None),
         (10**20, None),
