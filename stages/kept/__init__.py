@@ -43,8 +43,8 @@ __all__ = [
     "quality_columns", "rule_of", "rule_values", "threshold_hint", "without_columns", "without_conditions",
 ]  # fmt: skip
 
-VERSION = 12
-ELIGIBLE_VERSION = 4
+VERSION = 13
+ELIGIBLE_VERSION = 5
 
 
 def deciding(params: Params) -> dict[str, Any]:
