@@ -142,6 +142,21 @@ def test_lists_hold_for_pages_labelled_with_three_letters(language: str) -> None
     assert kept.prepare(params, [])(pages).column("reason").to_pylist() == ["too_few_stop_words"]
 
 
+def test_words_may_be_long_where_ordinary_ones_are() -> None:
+    labels = ["ml", "mal", "tam", "kal", "gan", "zh", "te", "en"]
+    pages = measured(["മനുഷ്യരെല്ലാവരും തുല്യാവകാശങ്ങളോടും " * 30] * len(labels), labels)
+
+    def reasons(**more: object) -> list[str | None]:
+        rules = {"rules": {"too_few_stop_words": False}}
+        params = kept.Params.model_validate({"families": ["gopher_quality"], **rules, **more})
+        found: list[str | None] = kept.prepare(params, [])(pages).column("reason").to_pylist()
+        return found
+
+    assert reasons() == [None] * 6 + ["words_too_long"] * 2
+    on = {"too_few_stop_words": False, "words_too_long": True}
+    assert reasons(rules=on) == ["words_too_long"] * 8
+
+
 def test_of_two_lists_that_hold_for_a_page_the_nearer_one_counts() -> None:
     words = {"no": ("ikke",), "nn": ("ikkje",)}
     for lists in (words, dict(reversed(words.items()))):
