@@ -307,8 +307,9 @@ def thresholds_of(
         state = set_rule(name, state, params.rules[name])
     on, thresholds = np.full(pages.num_rows, state[0]), np.full(pages.num_rows, state[1], np.float64)
     rule = rule_of(name, params)
+    exempt = np.zeros(pages.num_rows, np.bool_)
     if rule is not None and rule.exempt and params.rules.get(name) is not True:
-        on &= ~_among(pages, "language", rule.exempt)
+        exempt = _among(pages, "language", rule.exempt).copy()
     for override in params.overrides:
         if name in override.rules:
             matches = _among(pages, "source", override.sources) & _among(pages, "language", override.languages)
@@ -318,11 +319,13 @@ def thresholds_of(
                 matches &= np.isin(domain_of, wanted)
             setting = override.rules[name]
             if isinstance(setting, bool):
-                on[matches] = setting
+                on[matches], exempt[matches] = setting, False
             else:
                 thresholds[matches] = setting
                 on[matches] |= name.startswith(LIMITS)
-    return np.where(on, thresholds, np.nan)
+                if override.languages is not None:  # a limit for a language that is named is meant
+                    exempt[matches] = False
+    return np.where(on & ~exempt, thresholds, np.nan)
 
 
 def _fails(

@@ -153,6 +153,10 @@ def test_words_may_be_long_where_ordinary_ones_are() -> None:
         return found
 
     assert reasons() == [None] * 6 + ["words_too_long"] * 2
+    limits: list[dict[str, object]] = [{"languages": ["ml"], "rules": {"words_too_long": 15}}]
+    assert reasons(overrides=limits) == ["words_too_long", *[None] * 5, *["words_too_long"] * 2]
+    limits[0]["rules"] = {"words_too_long": 30}
+    assert reasons(overrides=limits) == [None] * 6 + ["words_too_long"] * 2
     on = {"too_few_stop_words": False, "words_too_long": True}
     assert reasons(rules=on) == ["words_too_long"] * 8
 
