@@ -69,7 +69,7 @@ def rules_page() -> str:
             ((f"`{name}`", reasons.OUTSIDE[name]) for name in (*LAST, TAKEN_DOWN, *DUPLICATES)),
         ),
         "## Families\n",
-        "Published thresholds. *Spaced*: off, unless a setting says otherwise, for languages that are written without spaces between words; *marked*: for those whose lines need no sentence mark at their end (Thai, Lao, Khmer, Burmese, Tibetan, Dzongkha, Amharic, Tigrinya).\n",
+        "Published thresholds. *Spaced*: off, unless a setting says otherwise, for languages that are written without spaces between words; *marked*: for those whose lines need no sentence mark at their end (Thai, Lao, Khmer, Burmese, Tibetan, Dzongkha, Amharic, Tigrinya); *short-worded*: for those whose ordinary words have about 10 characters or more (Malayalam, Tamil, Sanskrit, Dhivehi, Greenlandic, Chickasaw, three Arawakan languages).\n",
     ]
     for name, family in families.FAMILIES.items():
         measured = "" if family.by_default else " Measured where `quality.families` names it."
@@ -84,7 +84,9 @@ def rules_page() -> str:
                 f"`{rule.name}`",
                 f"`{rule.column}`",
                 f"{reasons.BELOW_OR_ABOVE[rule.side]} {rule.threshold:g}",
-                "spaced" if rule.spaced else "marked" if rule.marked else "",
+                ", ".join(word for word in ("spaced", "marked", "short_worded") if getattr(rule, word)).replace(
+                    "_", "-"
+                ),
             )
             for rule in family.rules
         ]

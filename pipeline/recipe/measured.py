@@ -111,7 +111,7 @@ def check_languages(
     for key, languages in named.items():
         for language in languages:
             if language not in LID176:
-                code = next((short for short in LID176 if language in codes_of(short)), None)
+                code = next((code for code in sorted(LID176) if language in codes_of(code)), None)
                 hint = f"; did you mean {code!r}?" if code else ""
                 yaml_file.add(key, f"lid.176 knows no language {language!r}{hint}")
 

@@ -44,8 +44,8 @@ __all__ = [
     "quality_columns", "rule_of", "rule_values", "threshold_hint", "without_columns", "without_conditions",
 ]  # fmt: skip
 
-VERSION = 12
-ELIGIBLE_VERSION = 5
+VERSION = 14
+ELIGIBLE_VERSION = 6
 
 
 def deciding(params: Params) -> dict[str, Any]:

@@ -249,7 +249,7 @@ def rule_values(pages: pa.Table, column: str) -> Numbers:
     if prefix == STOP_WORDS:
         values = np.where(_among(pages, "language", codes_of(ENGLISH)), numbers(pages, column), values)
     own = [name for name in pages.column_names if name.startswith(prefix)]
-    for name in own:
+    for name in reversed(nearest_first(own, prefix)):
         rows = _among(pages, "language", codes_of(name.removeprefix(prefix)))
         if rows.any():  # most lists are of languages that a split does not have
             values = np.where(rows, numbers(pages, name), values)
@@ -258,12 +258,17 @@ def rule_values(pages: pa.Table, column: str) -> Numbers:
     return values
 
 
+def nearest_first(names: Iterable[str], prefix: str) -> list[str]:
+    """Columns of lists, those of fewer codes first: a list for `nn` holds for its pages before one for `no`."""
+    return sorted(names, key=lambda name: len(codes_of(name.removeprefix(prefix))))
+
+
 def own_column(page: pa.Table, column: str) -> str:
     """The column that `rule_values` looks at for a page (one row)."""
     prefix = BY_LANGUAGE.get(column, "")
     language = page.column("language")[0].as_py()
     own = [name for name in page.column_names if prefix and name.startswith(prefix)]
-    names = [name for name in own if language in codes_of(name.removeprefix(prefix))]
+    names = [name for name in nearest_first(own, prefix) if language in codes_of(name.removeprefix(prefix))]
     names += [f"{prefix}{ALL}"] if prefix == BAD_WORDS else []
     return next((name for name in names if name in own), column)
 
@@ -308,8 +313,9 @@ def thresholds_of(
     rule = rule_of(name, params)
     if math.isnan(state[1]):
         thresholds[:] = _declared(pages, params) if name == LOW_CONFIDENCE else rule.threshold if rule else 0.0
+    exempt = np.zeros(pages.num_rows, np.bool_)
     if rule is not None and rule.exempt and params.rules.get(name) is not True:
-        on &= ~_among(pages, "language", rule.exempt)
+        exempt = _among(pages, "language", rule.exempt).copy()
     for override in params.overrides:
         if name in override.rules:
             matches = _among(pages, "source", override.sources) & _among(pages, "language", override.languages)
@@ -319,11 +325,13 @@ def thresholds_of(
                 matches &= np.isin(domain_of, wanted)
             setting = override.rules[name]
             if isinstance(setting, bool):
-                on[matches] = setting
+                on[matches], exempt[matches] = setting, False
             else:
                 thresholds[matches] = setting
                 on[matches] |= name.startswith(LIMITS)
-    return np.where(on, thresholds, np.nan)
+                if override.languages is not None:  # a limit for a language that is named is meant
+                    exempt[matches] = False
+    return np.where(on & ~exempt, thresholds, np.nan)
 
 
 def _fails(

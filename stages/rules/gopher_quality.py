@@ -15,7 +15,9 @@
 
 The list is English, and so the last rule is applied to English pages; to those of other languages by their own list
 (`stages.rules.word_lists`), where there is one. The rules on the length of words and on alphabetic words are off for
-languages written without spaces, where a word is two characters by the cut of `stages.kernels.words.unspaced`.
+languages written without spaces, where a word is two characters by the cut of `stages.kernels.words.unspaced`;
+`words_too_long` is off too for those whose ordinary words are as long (`stages.rules.names.LONG_WORDED`: Malayalam,
+Tamil, Sanskrit, Dhivehi, Greenlandic).
 
 Equality keeps. Tokens are what white space separates (`stages.kernels.words.words`; `quality.unit` has other units);
 *words* are the tokens with at least one character that is no symbol (`unicode.SYMBOL`), and the denominators of the
@@ -66,7 +68,7 @@ RULES = (
     Rule("too_few_words", "gopher_num_words", "min", 50),
     Rule("too_many_words", "gopher_num_words", "max", 100_000),
     Rule("words_too_short", "gopher_mean_word_characters", "min", 3, spaced=True),
-    Rule("words_too_long", "gopher_mean_word_characters", "max", 10, spaced=True),
+    Rule("words_too_long", "gopher_mean_word_characters", "max", 10, spaced=True, short_worded=True),
     Rule("too_many_hashes", "gopher_hashes_per_word", "max", 0.1),
     Rule("too_many_ellipses", "gopher_ellipses_per_word", "max", 0.1),
     Rule("too_many_bullet_lines", "gopher_bullet_line_fraction", "max", 0.9),

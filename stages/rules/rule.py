@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stages.rules.names import UNMARKED, UNSPACED
+from stages.rules.names import LONG_WORDED, UNMARKED, UNSPACED
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Rule:
         spaced: it says something of words between spaces alone, so that it is off, unless a setting says otherwise, for
             pages in languages written without them.
         marked: it says something of marks behind sentences alone, and is off for languages that many write without.
+        short_worded: its limit is that of languages with short words, and is off for those whose ordinary words are
+            longer.
     """
 
     name: str
@@ -32,11 +34,13 @@ class Rule:
     threshold: float
     spaced: bool = False
     marked: bool = False
+    short_worded: bool = False
 
     @property
     def exempt(self) -> frozenset[str]:
         """Languages for whose pages it is off unless a setting says otherwise."""
-        return (UNSPACED if self.spaced else frozenset()) | (UNMARKED if self.marked else frozenset())
+        sets = ((self.spaced, UNSPACED), (self.marked, UNMARKED), (self.short_worded, LONG_WORDED))
+        return frozenset().union(*(languages for off, languages in sets if off))
 
 
 def fractions(numerator: npt.NDArray[np.int64], denominator: npt.NDArray[np.int64]) -> pa.Array:
