@@ -6,7 +6,9 @@ one text the policy's first represents it; (3) candidates are the texts that a s
 buckets nominate with the texts that are left in them; (4) survivors are chosen greedily
 (`stages.kernels.dedup.survivors`) from similarities that are known. A text goes from the similarity on from which all
 its pages do: where the rule `near_duplicate` is stricter than the threshold, or off for one of them, it stays, and
-others go for it. A similarity that nobody has computed yet is
+others go for it. So with the other rules (`Rules`): a page that `same_address` leaves in counts for its own text, and
+of a text that stays every page stays that `exact_duplicate` leaves in; where the text goes, it goes like it, for its
+similarity. A similarity that nobody has computed yet is
 missing: then nothing is decided, and the pairs are returned.
 
 The record of a page that may not stay names the page with the same content that stays, as far as one is known: it
@@ -37,6 +39,19 @@ its address."""
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What the rules about duplicates say of each page.
+
+    ``goes_from_P``: the similarity from which it goes, where that is above the threshold; infinite: never.
+    ``exact_off_P``, ``address_off_P``: it does not go for its text, or for its address.
+    """
+
+    goes_from_P: Array
+    exact_off_P: Array
+    address_off_P: Array
+
+
+@dataclass(frozen=True)
 class Settled:
     """The decision on a shelf, by text, and by page."""
 
@@ -64,7 +79,7 @@ def settle(
     about: dict[str, int],
     known: tuple[Array, Array],
     passing: Array,
-    goes_from: Array,
+    rules: Rules,
 ) -> Settled | npt.NDArray[np.int64]:
     """Decide, or return the pairs of texts that are to be compared first.
 
@@ -72,11 +87,12 @@ def settle(
         shelf: see `stages.clusters.families`; ``about`` has its ``near`` and ``far``.
         known: keys (smaller text * T + larger text, ascending) and similarities of all pairs that are known.
         passing: of every page whether it may stay.
-        goes_from: of every page the similarity from which it goes, where that is above the threshold; infinite: never.
     """
     num_texts = len(shelf["text_shingles"])
     ranks = ranks_of([shelf[f"page_{name}"] for name in (*preference_names(params), "id_hi", "id_lo")])
-    text, moved = _addresses(shelf, ranks, passing) if params.urls else (shelf["page_text"], np.zeros(len(ranks), bool))
+    text, moved = shelf["page_text"], np.zeros(len(ranks), np.bool_)
+    if params.urls:
+        text, moved = _addresses(shelf, ranks, passing, rules.address_off_P)
     text = text.astype(np.int64)
     stands = np.flatnonzero(passing & ~moved)
     representative = _first_of(text[stands], ranks[stands], stands, num_texts)
@@ -90,7 +106,7 @@ def settle(
     first = _first_of(text[passes], ids[passes], passes, num_texts)
     nodes = distinct(np.concatenate([left, right]))
     local = np.searchsorted(nodes, left), np.searchsorted(nodes, right)
-    thresholds = _thresholds(params, text[stands], goes_from[stands], num_texts)[nodes]
+    thresholds = _thresholds(params, text[stands], rules.goes_from_P[stands], num_texts)[nodes]
     parents = _joined(len(nodes), *local, similarity >= params.threshold)
     choice = choose_again(
         shelf["text_shingles"][nodes].astype(np.int64),
@@ -116,7 +132,7 @@ def settle(
     similarities = np.ones(num_texts)
     similarities[nodes[gone]] = choice.similarities[gone]
     decided = representative, first, pages, removed, stays, similarities
-    return _pages(params, shelf, ranks, passing, text, moved, *decided)
+    return _pages(params, shelf, ranks, passing & rules.exact_off_P, text, moved, *decided)
 
 
 def _thresholds(params: Params, text: Array, goes_from: Array, count: int) -> Array:
@@ -134,8 +150,9 @@ def _joined(count: int, left: Array, right: Array, among: Array) -> npt.NDArray[
     return parents
 
 
-def _addresses(shelf: Columns, ranks: Array, passing: Array) -> tuple[Array, Array]:
-    """(text_P, moved_P): of every address the first page that may stay stands for the others, who get its text."""
+def _addresses(shelf: Columns, ranks: Array, passing: Array, left_in: Array) -> tuple[Array, Array]:
+    """(text_P, moved_P): of every address the first page that may stay stands for the others, who get its text, but for
+    those ``left_in``."""
     text, moved = shelf["page_text"].copy(), np.zeros(len(ranks), np.bool_)
     rows = np.flatnonzero((shelf["page_url_hi"] | shelf["page_url_lo"]) != 0)
     high, low = shelf["page_url_hi"][rows], shelf["page_url_lo"][rows]
@@ -144,7 +161,7 @@ def _addresses(shelf: Columns, ranks: Array, passing: Array) -> tuple[Array, Arr
     begins = np.ones(len(rows), np.bool_)
     begins[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
     stands = rows[np.flatnonzero(begins)][np.cumsum(begins) - 1] if len(rows) else rows
-    loses = ~begins & passing[stands]
+    loses = ~begins & passing[stands] & ~left_in[rows]
     moved[rows[loses]] = True
     text[rows[loses]] = shelf["page_text"][stands[loses]]
     return text, moved
@@ -201,7 +218,7 @@ def _pages(
     params: Params,
     shelf: Columns,
     ranks: Array,
-    passing: Array,
+    left_in: Array,
     text: Array,
     moved: Array,
     representative: Array,
@@ -211,9 +228,9 @@ def _pages(
     stays: Array,
     similarities: Array,
 ) -> Settled:
-    """Decisions about texts as decisions about their pages."""
+    """Decisions about texts as decisions about their pages; those ``left_in`` go with their text, never for it."""
     live = representative >= 0
-    chosen = representative[text] == np.arange(len(text))
+    chosen = (representative[text] == np.arange(len(text))) | left_in
     state = np.where(chosen, np.where(removed[text], FUZZY, STAYS), EXACT)
     state[(chosen & (pages[text] < 2)) | ~live[text]] = ALONE
     state[moved] = SAME_ADDRESS

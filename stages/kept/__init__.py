@@ -71,7 +71,7 @@ __all__ = [
 ]
 
 VERSION = 11
-ELIGIBLE_VERSION = 4
+ELIGIBLE_VERSION = 5
 
 
 def deciding(params: Params) -> dict[str, Any]:

@@ -6,9 +6,9 @@ report:
 
     {"rows": n, "eligible": k, "digest": hex}
 
-Beside it stands from which similarity `near_duplicate` drops the page, if at all: a page that this rule leaves in stays
-whatever it is like, and others go for it. ``digest`` is of the rows: a threshold under which no other page falls makes
-other files of the same digest, and nothing behind them.
+Beside it stands from which similarity `near_duplicate` drops the page, if at all, and whether `exact_duplicate` and
+`same_address` do: a page that these rules leave in stays whatever it is like, and others go for it. ``digest`` is of
+the rows: a threshold under which no other page falls makes other files of the same digest, and nothing behind them.
 
 Left out are the rules of `params.DUPLICATES`, and limits on what is not known before duplicates are: a domain's
 condition on a column of `clusters` counts as met here, a rule on one as passed. A page of no domain is not eligible.
@@ -26,7 +26,15 @@ import xxhash
 
 from stages import schemas
 from stages.contract import Store
-from stages.kept.decide import NEAR_DUPLICATE, Edges, first_domain, prepare, thresholds_of
+from stages.kept.decide import (
+    EXACT_DUPLICATE,
+    NEAR_DUPLICATE,
+    SAME_ADDRESS,
+    Edges,
+    first_domain,
+    prepare,
+    thresholds_of,
+)
 from stages.kept.inputs import read_pages
 from stages.kept.params import DUPLICATES, LIMITS, Domain, Params, Setting
 from stages.rules import robots_files, url_lists
@@ -36,19 +44,17 @@ LATER = frozenset({*schemas.CLUSTERS.names, schemas.CLUSTER_COPIES.name})
 
 
 def eligibility(params: Params) -> Params:
-    """The settings without whatever rests on duplicates, but for those of `near_duplicate`."""
-    others = tuple(name for name in DUPLICATES if name != NEAR_DUPLICATE)
+    """The settings without whatever rests on duplicates, but for those of the rules that drop them."""
 
     def without(rules: dict[str, Setting]) -> dict[str, Setting]:
         return {
             name: setting
             for name, setting in rules.items()
-            if name not in others and not (name.startswith(LIMITS) and name.split("_", 2)[2] in LATER)
+            if not (name.startswith(LIMITS) and name.split("_", 2)[2] in LATER)
         }
 
     overrides = tuple(one.model_copy(update={"rules": without(one.rules)}) for one in params.overrides)
-    rules = without(params.rules) | dict.fromkeys(others, False)
-    return params.model_copy(update={"rules": rules, "overrides": overrides})
+    return params.model_copy(update={"rules": without(params.rules), "overrides": overrides})
 
 
 def eligible_domain(domain: Domain) -> Domain:
@@ -91,11 +97,17 @@ def find_eligible(
         doc_ids = store.read_table(files["documents"], ["doc_id"]).column("doc_id").combine_chunks()
         passes = pc.and_(passes, pc.invert(pc.is_in(doc_ids, names)))
     rows = passes.to_numpy(zero_copy_only=False)
-    alike = thresholds_of(NEAR_DUPLICATE, 0.0, pages, first_domain(pages, chosen, edges), chosen, settings)
+    domain_of = first_domain(pages, chosen, edges)
+    limits = {name: thresholds_of(name, 0.0, pages, domain_of, chosen, settings) for name in DUPLICATES}
+    alike = limits[NEAR_DUPLICATE]
+    on = {name: ~np.isnan(limits[name]) for name in (EXACT_DUPLICATE, SAME_ADDRESS)}
     hashed = xxhash.xxh3_128(np.packbits(rows).tobytes() + len(rows).to_bytes(8, "little"))
     if np.any(alike != 0.0):
         hashed.update(np.where(rows, alike, 0.0).tobytes())
+    for name, mask in on.items():
+        if not np.all(mask[rows]):
+            hashed.update(name.encode() + np.packbits(mask | ~rows).tobytes())
     report = {"rows": len(rows), "eligible": int(rows.sum()), "digest": hashed.hexdigest()}
-    columns = [passes, pa.array(alike, pa.float64(), from_pandas=True)]
+    columns = [passes, pa.array(alike, pa.float64(), from_pandas=True), *map(pa.array, on.values())]
     store.write_table(output, pa.table(columns, schema=schemas.ELIGIBLE), report=report)
     return report
