@@ -37,7 +37,7 @@ from stages.kernels.columns.distinct import distinct
 from stages.kernels.columns.ragged import offsets_of
 from stages.kernels.dedup.jaccard import pair_similarities
 
-PASSING_BYTES = 24
+PASSING_BYTES = 64
 """Bytes of memory a page costs in `gather_passing`."""
 LARGEST = 20
 EXAMPLES = 3
@@ -54,7 +54,8 @@ def gather_passing(
 
     ``from`` has the similarities from which pages go, split by split: of none where every page goes from the threshold.
     ``exact`` and ``address`` have a bit of every page that does not go for its text, or for its address: of none where
-    all go.
+    all go. ``child``: numbers of the pages, among those of the group, that do not go for the page they were made of,
+    ``parent_hi`` and ``parent_lo``.
     """
     parts = [np.packbits(passing_rows(store, split)) for split in splits]
     left_in = {
@@ -68,6 +69,7 @@ def gather_passing(
     columns |= {
         name: np.concatenate(bits if any(map(np.any, bits)) else [parts[0][:0]]) for name, bits in left_in.items()
     }
+    columns |= _children(store, splits)
     names = ("number", "rows", "documents", "signatures")
     about = [
         {name: split[name] for name in names} | {"start": start} for split, start in zip(splits, starts, strict=False)
@@ -75,6 +77,21 @@ def gather_passing(
     bounds = {name: np.array([0, len(column)]) for name, column in columns.items()}
     write_ordered(store, output, columns, bounds, {"splits": about})
     return {"splits": len(splits)}
+
+
+def _children(store: Store, splits: list[dict[str, Any]]) -> Columns:
+    """The pages of a group of splits that do not go for the page they were made of, and that page."""
+    numbers, parents, first = [np.zeros(0, np.int64)], [np.zeros((0, 2), np.uint64)], 0
+    for split in splits:
+        if split.get("eligible") is not None:
+            column = store.read_table(split["eligible"], ["parent"]).column(0).combine_chunks()
+            numbers.append(first + np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)))
+            ids = column.drop_null()
+            pairs = np.frombuffer(ids.buffers()[1] or b"", ">u8")[2 * ids.offset : 2 * (ids.offset + len(ids))]
+            parents.append(pairs.reshape(-1, 2).astype(np.uint64))
+        first += split["rows"]
+    high, low = np.concatenate(parents).T.copy()
+    return {"child": np.concatenate(numbers), "parent_hi": high, "parent_lo": low}
 
 
 def passing_rows(store: Store, split: dict[str, Any]) -> Array:
@@ -126,7 +143,8 @@ def decide(
     places = columns["page_split"], columns["page_row"]
     may_stay = _bits(store, passing, "bits", *places)
     left_in = {name: _bits(store, passing, name, *places) for name in RULES}
-    rules = Rules(_goes_from(store, passing, *places), left_in["exact"], left_in["address"])
+    goes_from = _goes_from(store, passing, *places)
+    rules = Rules(goes_from, left_in["exact"], left_in["address"], _parents(store, passing, columns))
     known = _known(store, columns, learnt)
     fresh: list[Columns] = []
     while not isinstance(settled := settle(settings, columns, about, known, may_stay, rules), Settled):
@@ -174,6 +192,37 @@ def _goes_from(store: Store, passing: list[str], splits: Array, rows: Array) -> 
         here = np.flatnonzero((splits >= first) & (splits < first + len(entries)))
         found[here] = similarities[starts[splits[here] - first] + rows[here]]
     return found
+
+
+def _parents(store: Store, passing: list[str], columns: Columns) -> Array:
+    """The page of the shelf that each page was made of, where it does not go for it; else -1."""
+    splits, rows = columns["page_split"], columns["page_row"]
+    found = np.full(len(splits), -1, np.int64)
+    order, ids = np.zeros(0, np.int64), np.zeros(0, "S16")
+    for address in passing:
+        part = read_partition(store, address, 0)
+        if len(part["child"]) == 0:
+            continue
+        if len(ids) == 0:
+            ids = _whole_ids(columns["page_id_hi"], columns["page_id_lo"])
+            order = np.argsort(ids)
+            ids = ids[order]
+        entries = read_about(store, address)[0]["splits"]
+        starts = np.cumsum([0, *(entry["rows"] for entry in entries)])
+        first = entries[0]["number"]
+        here = np.flatnonzero((splits >= first) & (splits < first + len(entries)))
+        numbers = starts[splits[here] - first] + rows[here]
+        at = np.minimum(np.searchsorted(part["child"], numbers), len(part["child"]) - 1)
+        made = part["child"][at] == numbers
+        parents = _whole_ids(part["parent_hi"][at[made]], part["parent_lo"][at[made]])
+        place = np.minimum(np.searchsorted(ids, parents), len(ids) - 1)
+        found[here[made]] = np.where(ids[place] == parents, order[place], -1)
+    return found
+
+
+def _whole_ids(high: Array, low: Array) -> Array:
+    """Doc_ids as strings of 16 bytes."""
+    return np.stack([high, low], axis=1).astype(">u8").view("S16").ravel()
 
 
 def _known(store: Store, columns: Columns, learnt: str) -> tuple[Array, Array]:

@@ -71,7 +71,7 @@ __all__ = [
 ]
 
 VERSION = 11
-ELIGIBLE_VERSION = 5
+ELIGIBLE_VERSION = 6
 
 
 def deciding(params: Params) -> dict[str, Any]:

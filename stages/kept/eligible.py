@@ -7,8 +7,9 @@ report:
     {"rows": n, "eligible": k, "digest": hex}
 
 Beside it stands from which similarity `near_duplicate` drops the page, if at all, and whether `exact_duplicate` and
-`same_address` do: a page that these rules leave in stays whatever it is like, and others go for it. ``digest`` is of
-the rows: a threshold under which no other page falls makes other files of the same digest, and nothing behind them.
+`same_address` do: a page that these rules leave in stays whatever it is like, and others go for it. Of a page that a
+transform made it names the one it was made of, unless ``against_parent`` is set: for that it does not go. ``digest`` is
+of the rows: a threshold under which no other page falls makes other files of the same digest, and nothing behind them.
 
 Left out are the rules of `params.DUPLICATES`, and limits on what is not known before duplicates are: a domain's
 condition on a column of `clusters` counts as met here, a rule on one as passed. A page of no domain is not eligible.
@@ -35,7 +36,7 @@ from stages.kept.decide import (
     prepare,
     thresholds_of,
 )
-from stages.kept.inputs import read_pages
+from stages.kept.inputs import read_pages, spared_parents
 from stages.kept.params import DUPLICATES, LIMITS, Domain, Params, Setting
 from stages.rules import robots_files, url_lists
 
@@ -107,7 +108,12 @@ def find_eligible(
     for name, mask in on.items():
         if not np.all(mask[rows]):
             hashed.update(name.encode() + np.packbits(mask | ~rows).tobytes())
+    parents = spared_parents(store, files["documents"], settings)
+    if parents is None:
+        parents = pa.nulls(len(rows), schemas.DOC_ID)
+    else:
+        hashed.update(b"parents" + b"".join(parents.filter(passes).to_pylist()))
     report = {"rows": len(rows), "eligible": int(rows.sum()), "digest": hashed.hexdigest()}
-    columns = [passes, pa.array(alike, pa.float64(), from_pandas=True), *map(pa.array, on.values())]
+    columns = [passes, pa.array(alike, pa.float64(), from_pandas=True), *map(pa.array, on.values()), parents]
     store.write_table(output, pa.table(columns, schema=schemas.ELIGIBLE), report=report)
     return report

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.contract import Store
@@ -18,8 +17,6 @@ ALWAYS = {"documents": DOCUMENT_COLUMNS, "language": LANGUAGE_COLUMNS, "clusters
 
 PARENT = "derived_from"
 """The column of `documents` that names the page a derived page was made of."""
-PAIRED = ("match", "similarity", "via")
-"""Columns of `clusters` about a page and the one that stays in its place."""
 
 
 def read_pages(
@@ -53,20 +50,14 @@ def read_pages(
             )
         for column in columns:
             pages = pages.append_column(column, table.column(column))
-    if "clusters" in files and not params.against_parent and PARENT in _columns(store, files["documents"]):
-        parents = store.read_table(files["documents"], [PARENT]).column(PARENT)
-        stays = store.read_table(files["clusters"], ["survivor"]).column("survivor")
-        pages = _without_parents(pages, pc.fill_null(pc.equal(parents, stays), False))
     return pages
 
 
-def _without_parents(pages: pa.Table, own: pa.ChunkedArray) -> pa.Table:
-    """The pages as if those that go for the page they were made of (``own``) had no duplicate."""
-    for column in PAIRED:
-        field = pages.schema.field(column)
-        values = pc.if_else(own, pa.scalar(None, field.type), pages.column(column))
-        pages = pages.set_column(pages.schema.get_field_index(column), field, values)
-    return pages
+def spared_parents(store: Store, documents: str, params: Params) -> pa.Array | None:
+    """The pages that a split's pages were made of, for which these do not go; None where there are none."""
+    if params.against_parent or PARENT not in _columns(store, documents):
+        return None
+    return store.read_table(documents, [PARENT]).column(PARENT).combine_chunks()
 
 
 def _columns(store: Store, address: str) -> list[str]:

@@ -73,6 +73,7 @@ def eligible(
     name: str,
     goes_from: dict[bytes, float | None] | None = None,
     left_in: dict[str, set[bytes]] | None = None,
+    parents: dict[bytes, bytes] | None = None,
 ) -> list[clusters.ClusterInput]:
     found = []
     for entry in inputs:
@@ -82,6 +83,7 @@ def eligible(
         columns["near_duplicate"] = pa.array([(goes_from or {}).get(one, 0.0) for one in ids], pa.float64())
         for rule in ("exact_duplicate", "same_address"):
             columns[rule] = pa.array([one not in (left_in or {}).get(rule, ()) for one in ids], pa.bool_())
+        columns["parent"] = pa.array([(parents or {}).get(one) for one in ids], pa.binary(16))
         store.write_table(address, pa.table(columns))
         found.append(replace(entry, eligible=address))
     return found
@@ -103,9 +105,10 @@ def late(
     name: str,
     goes_from: dict[bytes, float | None] | None = None,
     left_in: dict[str, set[bytes]] | None = None,
+    parents: dict[bytes, bytes] | None = None,
 ) -> tuple[Rows, int]:
     """Rows of the decision among ``passing``, and how many pairs were compared for it."""
-    chosen = eligible(store, inputs, passing, f"eligible-{name}", goes_from, left_in)
+    chosen = eligible(store, inputs, passing, f"eligible-{name}", goes_from, left_in, parents)
     results = run_phases(store, clusters.settle_all(params, chosen, "families", f"late-{name}"))
     assert not any("/work/" in address for address, _ in store.list(f"late-{name}"))
     return rows_of(store, inputs, f"late-{name}"), sum(report["compared"] for report in results["clusters: decide"])
@@ -119,11 +122,12 @@ def alone(
     name: str,
     goes_from: dict[bytes, float | None] | None = None,
     left_in: dict[str, set[bytes]] | None = None,
+    parents: dict[bytes, bytes] | None = None,
 ) -> Rows:
     """The definition: a run over nothing but the pages that pass."""
     left = [page for page in pages if page.doc_id in passing]
     inputs = [write_split(store, f"{name}-{cut}", left[cut::2], signatures.Params(), 50) for cut in range(2)]
-    chosen = eligible(store, inputs, passing, f"all-{name}", goes_from, left_in)
+    chosen = eligible(store, inputs, passing, f"all-{name}", goes_from, left_in, parents)
     return cluster(store, chosen, params, f"alone-{name}")
 
 
@@ -176,8 +180,12 @@ def test_the_pages_that_stay_are_those_of_a_run_over_the_eligible_pages_alone(tm
             for ids in left_in.values():
                 sources = draw.choice(["", "", "a", "bc", "abc"])
                 ids |= {page.doc_id for page in pages if page.source in sources}
-            rows, _ = late(store, inputs, params, passing, str(turn), goes_from, left_in)
-            expected = alone(store, pages, params, passing, str(turn), goes_from, left_in) if passing else {}
+            parents = {
+                page.doc_id: draw.choice(pages).doc_id for page in pages if page.source == "c" and draw.random() < 0.7
+            }
+            parents = parents if draw.random() < 0.5 else {}
+            rows, _ = late(store, inputs, params, passing, str(turn), goes_from, left_in, parents)
+            expected = alone(store, pages, params, passing, str(turn), goes_from, left_in, parents) if passing else {}
             assert {key: rows[key] for key in expected} == expected
             check_the_others(pages, rows, passing, params)
             for key in passing:
@@ -187,8 +195,8 @@ def test_the_pages_that_stay_are_those_of_a_run_over_the_eligible_pages_alone(tm
                     assert rows[key]["similarity"] >= np.float32(max(least, params.threshold))
                 assert rows[key]["match"] != "exact" or key not in left_in["exact_duplicate"]
                 assert rows[key]["match"] != "url" or key not in left_in["same_address"]
-            check_texts(pages, rows, passing - left_in["exact_duplicate"], params)
-            again, compared = late(store, inputs, params, passing, f"{turn}-again", goes_from, left_in)
+            check_texts(pages, rows, passing - left_in["exact_duplicate"] - {*parents}, params)
+            again, compared = late(store, inputs, params, passing, f"{turn}-again", goes_from, left_in, parents)
             assert again == rows
             assert compared == 0, "no pair is read twice"
 
