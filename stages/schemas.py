@@ -103,6 +103,10 @@ ELIGIBLE = pa.schema(
         pa.field("eligible", pa.bool_(), nullable=False),
         # similarity from which near_duplicate drops it, below clusters.threshold that; null: never, the rule is off
         pa.field("near_duplicate", pa.float64()),
+        # whether exact_duplicate and same_address, the rules, are on for it: where one is off, it does not go for that
+        pa.field("exact_duplicate", pa.bool_(), nullable=False),
+        pa.field("same_address", pa.bool_(), nullable=False),
+        pa.field("parent", DOC_ID),  # the page it was made of, for which it does not go; null: it was read, or it goes
     ]
 )
 

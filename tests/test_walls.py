@@ -49,7 +49,7 @@ PIPELINE = {
 
 MADE_WITH = {"contract", "reports", "schemas", "kernels", "rules", "models", "formats", "shard_format", "shard_writer"}
 MADE_WITH |= {"scopes", "percentiles", "extraction", "tokenizers", "mixture", "seal", "own_modules", "transforms"}
-MADE_WITH |= {"exchange_file", "figures", "pandas_later", "untrusted"}
+MADE_WITH |= {"exchange_file", "figures", "pandas_later", "text_copies", "untrusted"}
 """What products are made with: they know these, and never each other."""
 
 

@@ -92,9 +92,9 @@ def lines_waves(recipe: Recipe, inputs: list[Any], folder: str) -> list[Wave]:
     return lines.plan(params, inputs, folder)
 
 
-def contamination_input(split: Split, name: str, files: dict[str, str]) -> Any:
+def contamination_input(split: Split, name: str, files: dict[str, str], report: dict[str, Any]) -> Any:
     """The facts of a split that `contamination` needs."""
-    return contamination.ContaminationInput(name, split.source, files["documents"], files["overlaps"])
+    return contamination.ContaminationInput(name, split.source, files["documents"], files["overlaps"], report["rows"])
 
 
 def contamination_waves(recipe: Recipe, inputs: list[Any], folder: str, labels: Mapping[str, str]) -> list[Wave]:

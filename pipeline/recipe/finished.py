@@ -1,8 +1,9 @@
 """Benchmarks looked for in an existing corpus, text or token ids, without the run that made it.
 
 The same functions as in a run, in one process: all texts are gone through once; of pages that share words with an item
-the evidence stays in memory (about 100 bytes an alignment), the rest is forgotten; then the whole corpus's counts give
-the weights, and the weights the scores. Threads share the work; what is found does not depend on them.
+the evidence stays in memory (about 100 bytes an alignment), of these and of sampled pages the text's hash, the rest is
+forgotten; then the whole corpus's counts give the weights, and the weights the scores. Threads share the work; what is
+found does not depend on them.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ import pyarrow as pa
 import xxhash
 
 from stages import overlaps, schemas
-from stages.contamination.jobs import Account, columns_of, runs_of
+from stages.contamination.jobs import Account, add_pages, columns_of, runs_of
 from stages.contamination.scoring import hits_of
-from stages.contamination.weights import covered, weigh
+from stages.contamination.weights import weigh
 from stages.kernels.columns.ragged import text_buffers
 from stages.rules import contamination, known_items
 
@@ -64,16 +65,12 @@ def examine(
     pages_V, pages_T = np.zeros(len(known.words_V), np.int64), np.zeros(len(known.own_T), np.int64)
     counts: Counter[str] = Counter()
     evidence: list[_Evidence] = []
+    seen: set[bytes] = set()
     for batch, looked in _looked(params, batches, workers):
         runs, page = runs_of(looked)
-        words, pages = covered(known, np.column_stack([page, runs[:, 0], runs[:, 2], runs[:, 3]]))
-        pages_T[words] += pages
-        sample = looked.column("item_words")
-        pages_V += np.bincount(sample.flatten().to_numpy(), minlength=len(pages_V))
+        sampled = add_pages(known, looked.filter(_first_of_text(batch, looked, seen)), pages_T, pages_V)
         data, offsets = text_buffers(batch.column("text"))
-        counts.update(
-            pages=batch.num_rows, sampled=len(sample) - sample.null_count, bytes=int(offsets[-1] - offsets[0])
-        )
+        counts.update(pages=batch.num_rows, sampled=sampled, bytes=int(offsets[-1] - offsets[0]))
         evidence += _evidence(batch, data, offsets, runs, page)
     weights = weigh(known, pages_T, pages_V, counts["sampled"])
     account = Account(known, weights)
@@ -93,26 +90,37 @@ def examine(
 def _looked(
     params: contamination.Benchmarks, batches: Iterable[pa.RecordBatch], workers: int
 ) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
-    """Every batch and its `overlaps`, in order, a few ahead."""
+    """Every batch, with the hashes of its texts, and its `overlaps`, in order, a few ahead."""
     own = threading.local()
 
-    def look(batch: pa.RecordBatch) -> pa.RecordBatch:
+    def look(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         if not hasattr(own, "look"):
             own.look = overlaps.prepare(params)
         hashes = [xxhash.xxh3_128_digest(text.as_buffer()) for text in batch.column("text")]
         function: Callable[[pa.RecordBatch], pa.RecordBatch] = own.look
-        return function(batch.append_column("text_hash", pa.array(hashes, pa.binary(16))))
+        hashed = batch.append_column("text_hash", pa.array(hashes, pa.binary(16)))
+        return hashed, function(hashed)
 
-    waiting: deque[tuple[pa.RecordBatch, Future[pa.RecordBatch]]] = deque()
+    waiting: deque[Future[tuple[pa.RecordBatch, pa.RecordBatch]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for batch in batches:
-            waiting.append((batch, pool.submit(look, batch)))
+            waiting.append(pool.submit(look, batch))
             if len(waiting) > 2 * workers:
-                first, future = waiting.popleft()
-                yield first, future.result()
+                yield waiting.popleft().result()
         while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
+            yield waiting.popleft().result()
+
+
+def _first_of_text(batch: pa.RecordBatch, looked: pa.RecordBatch, seen: set[bytes]) -> pa.Array:
+    """A mask of the pages that share words with an item or are sampled, and are the first ``seen`` of their text."""
+    sizes = looked.column("overlaps").value_lengths().to_numpy()
+    there = (sizes > 0) | looked.column("item_words").is_valid().to_numpy(zero_copy_only=False)
+    fresh = np.zeros(batch.num_rows, np.bool_)
+    for row in np.flatnonzero(there).tolist():
+        text_hash = batch.column("text_hash")[row].as_py()
+        fresh[row] = text_hash not in seen
+        seen.add(text_hash)
+    return pa.array(fresh)
 
 
 def _evidence(batch: pa.RecordBatch, data: Any, offsets: Any, runs: Any, page: Any) -> Iterator[_Evidence]:

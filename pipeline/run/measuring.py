@@ -211,7 +211,8 @@ def contamination(recipe: Recipe, steps: Steps, measured: dict[str, Product]) ->
     if fingerprint is None:
         return {}
     files = files_of(measured, ("documents", "overlaps"))
-    inputs = list(map(exchanges.contamination_input, steps.splits, steps.ids, files))
+    facts = measured["documents"].facts
+    inputs = list(map(exchanges.contamination_input, steps.splits, steps.ids, files, facts))
     folder = f"{fingerprint.folder}-{digest([vars(entry) for entry in inputs])}"
     names = [entry.name for entry in inputs]
     plan = partial(exchanges.contamination_waves, recipe, inputs, folder, labels_of(steps))

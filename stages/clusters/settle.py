@@ -6,8 +6,11 @@ one text the policy's first represents it; (3) candidates are the texts that a s
 buckets nominate with the texts that are left in them; (4) survivors are chosen greedily
 (`stages.kernels.dedup.survivors`) from similarities that are known. A text goes from the similarity on from which all
 its pages do: where the rule `near_duplicate` is stricter than the threshold, or off for one of them, it stays, and
-others go for it. A similarity that nobody has computed yet is
-missing: then nothing is decided, and the pairs are returned.
+others go for it. So with the other rules (`Rules`): a page that `same_address` leaves in counts for its own text, and
+of a text that stays every page stays that `exact_duplicate` leaves in; where the text goes, it goes like it, for its
+similarity. A page that was made of another does not go for that one, but for what else was made of it: of a page's text
+one such copy stays, and where none does, texts of its children are not compared with it. A similarity that nobody has
+computed yet is missing: then nothing is decided, and the pairs are returned.
 
 The record of a page that may not stay names the page with the same content that stays, as far as one is known: it
 stands for its address, has its text, or is the most similar one (ties: the better rank) of those compared that reach
@@ -34,6 +37,21 @@ from stages.kernels.dedup.survivors import choose_again
 ALONE, STAYS, EXACT, FUZZY, SAME_ADDRESS = range(5)
 """State of a page: without duplicate, the survivor of a cluster, an exact copy, removed for its similarity, removed for
 its address."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the rules about duplicates say of each page.
+
+    ``goes_from_P``: the similarity from which it goes, where that is above the threshold; infinite: never.
+    ``exact_off_P``, ``address_off_P``: it does not go for its text, or for its address.
+    ``parent_P``: the page it was made of, for which it does not go; -1: none.
+    """
+
+    goes_from_P: Array
+    exact_off_P: Array
+    address_off_P: Array
+    parent_P: Array
 
 
 @dataclass(frozen=True)
@@ -64,7 +82,7 @@ def settle(
     about: dict[str, int],
     known: tuple[Array, Array],
     passing: Array,
-    goes_from: Array,
+    rules: Rules,
 ) -> Settled | npt.NDArray[np.int64]:
     """Decide, or return the pairs of texts that are to be compared first.
 
@@ -72,31 +90,38 @@ def settle(
         shelf: see `stages.clusters.families`; ``about`` has its ``near`` and ``far``.
         known: keys (smaller text * T + larger text, ascending) and similarities of all pairs that are known.
         passing: of every page whether it may stay.
-        goes_from: of every page the similarity from which it goes, where that is above the threshold; infinite: never.
     """
     num_texts = len(shelf["text_shingles"])
     ranks = ranks_of([shelf[f"page_{name}"] for name in (*preference_names(params), "id_hi", "id_lo")])
-    text, moved = _addresses(shelf, ranks, passing) if params.urls else (shelf["page_text"], np.zeros(len(ranks), bool))
+    text, moved = shelf["page_text"], np.zeros(len(ranks), np.bool_)
+    if params.urls:
+        text, moved = _addresses(shelf, ranks, passing, rules.address_off_P)
     text = text.astype(np.int64)
     stands = np.flatnonzero(passing & ~moved)
     representative = _first_of(text[stands], ranks[stands], stands, num_texts)
+    of_copies = _made_of_copies(text, rules.parent_P, stands, representative)
+    if of_copies.any():
+        ranks = ranks_of([of_copies, ranks])
+        representative = _first_of(text[stands], ranks[stands], stands, num_texts)
     left, right = _candidates(shelf, about, representative >= 0)
     similarity, missing = _look_up(known, left * num_texts + right)
     if len(missing):
         return np.stack([missing // num_texts, missing % num_texts], axis=1)
+    own, repeats = _own_parents(text, ranks, rules.parent_P, stands, representative)
+    compared = np.where(np.isin(left * num_texts + right, own), 0.0, similarity)
     ids = ranks_of([shelf["page_id_hi"], shelf["page_id_lo"]])
     passes = np.flatnonzero(passing)
     copies = np.bincount(text[passes], minlength=num_texts)
     first = _first_of(text[passes], ids[passes], passes, num_texts)
     nodes = distinct(np.concatenate([left, right]))
     local = np.searchsorted(nodes, left), np.searchsorted(nodes, right)
-    thresholds = _thresholds(params, text[stands], goes_from[stands], num_texts)[nodes]
+    thresholds = _thresholds(params, text[stands], rules.goes_from_P[stands], num_texts)[nodes]
     parents = _joined(len(nodes), *local, similarity >= params.threshold)
     choice = choose_again(
         shelf["text_shingles"][nodes].astype(np.int64),
-        *_among(known, nodes, num_texts),
+        *_among(_unlike(known, own), nodes, num_texts),
         *local,
-        similarity,
+        compared,
         _joined(len(nodes), *local, similarity >= np.minimum(thresholds[local[0]], thresholds[local[1]])),
         ranks_of([ranks[representative[nodes]]]),
         thresholds,
@@ -116,7 +141,41 @@ def settle(
     similarities = np.ones(num_texts)
     similarities[nodes[gone]] = choice.similarities[gone]
     decided = representative, first, pages, removed, stays, similarities
-    return _pages(params, shelf, ranks, passing, text, moved, *decided)
+    left_in = passing & rules.exact_off_P
+    left_in[repeats] = True
+    return _pages(params, shelf, ranks, left_in, text, moved, *decided)
+
+
+def _made_of_copies(text: Array, parent: Array, stands: Array, representative: Array) -> npt.NDArray[np.bool_]:
+    """Pages made of a page that another one represents: what is made of that one comes before them."""
+    found = np.zeros(len(text), np.bool_)
+    children = stands[parent[stands] >= 0]
+    found[children] = representative[text[parent[children]]] != parent[children]
+    return found
+
+
+def _own_parents(
+    text: Array, ranks: Array, parent: Array, stands: Array, representative: Array
+) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Keys of the pairs of texts of which one was made of the page that represents the other, ascending; and of the
+    pages that repeat the text of their parent, where that represents it, the first of each text."""
+    children = stands[parent[stands] >= 0]
+    theirs = text[parent[children]]
+    known = representative[theirs] == parent[children]
+    children, theirs = children[known], theirs[known]
+    same = text[children] == theirs
+    first = _first_of(theirs[same], ranks[children[same]], children[same], len(representative))
+    apart = ~same & (first[theirs] < 0)
+    own, theirs = text[children[apart]], theirs[apart]
+    return distinct(np.minimum(own, theirs) * len(representative) + np.maximum(own, theirs)), first[first >= 0]
+
+
+def _unlike(known: tuple[Array, Array], keys: Array) -> tuple[Array, Array]:
+    """Known pairs, those of ``keys`` of similarity 0."""
+    if len(keys) == 0:
+        return known
+    joined, first = np.unique(np.concatenate([keys, known[0]]), return_index=True)
+    return joined, np.concatenate([np.zeros(len(keys)), known[1]])[first]
 
 
 def _thresholds(params: Params, text: Array, goes_from: Array, count: int) -> Array:
@@ -134,8 +193,9 @@ def _joined(count: int, left: Array, right: Array, among: Array) -> npt.NDArray[
     return parents
 
 
-def _addresses(shelf: Columns, ranks: Array, passing: Array) -> tuple[Array, Array]:
-    """(text_P, moved_P): of every address the first page that may stay stands for the others, who get its text."""
+def _addresses(shelf: Columns, ranks: Array, passing: Array, left_in: Array) -> tuple[Array, Array]:
+    """(text_P, moved_P): of every address the first page that may stay stands for the others, who get its text, but for
+    those ``left_in``."""
     text, moved = shelf["page_text"].copy(), np.zeros(len(ranks), np.bool_)
     rows = np.flatnonzero((shelf["page_url_hi"] | shelf["page_url_lo"]) != 0)
     high, low = shelf["page_url_hi"][rows], shelf["page_url_lo"][rows]
@@ -144,7 +204,7 @@ def _addresses(shelf: Columns, ranks: Array, passing: Array) -> tuple[Array, Arr
     begins = np.ones(len(rows), np.bool_)
     begins[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
     stands = rows[np.flatnonzero(begins)][np.cumsum(begins) - 1] if len(rows) else rows
-    loses = ~begins & passing[stands]
+    loses = ~begins & passing[stands] & ~left_in[rows]
     moved[rows[loses]] = True
     text[rows[loses]] = shelf["page_text"][stands[loses]]
     return text, moved
@@ -201,7 +261,7 @@ def _pages(
     params: Params,
     shelf: Columns,
     ranks: Array,
-    passing: Array,
+    left_in: Array,
     text: Array,
     moved: Array,
     representative: Array,
@@ -211,9 +271,9 @@ def _pages(
     stays: Array,
     similarities: Array,
 ) -> Settled:
-    """Decisions about texts as decisions about their pages."""
+    """Decisions about texts as decisions about their pages; those ``left_in`` go with their text, never for it."""
     live = representative >= 0
-    chosen = representative[text] == np.arange(len(text))
+    chosen = (representative[text] == np.arange(len(text))) | left_in
     state = np.where(chosen, np.where(removed[text], FUZZY, STAYS), EXACT)
     state[(chosen & (pages[text] < 2)) | ~live[text]] = ALONE
     state[moved] = SAME_ADDRESS

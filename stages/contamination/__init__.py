@@ -9,16 +9,17 @@ words. Here words have weights (`stages.contamination.weights`): how rare the wo
 (`stages.rules.known_items`), less where the words stand on many pages *without* the rest of the item. The last is a
 document frequency counted over the corpus: for every word of every item, on how many pages an alignment covers it.
 Counts are exact: no sketch. A mirrored item is not common: its words are all on as many pages as the whole is, and only
-what exceeds twice that counts. The rarity of single words is measured on one page in sixteen.
+what exceeds twice that counts. The rarity of single words is measured on one page in sixteen. Pages of one text count
+once, in whatever splits they stand: a page at thirty addresses makes nothing common.
 
 Scores: `stages.contamination.scoring`. Nothing depends on the order, number or division of the input.
 
-The exchange (files in, files out; G groups of splits, S splits):
+The exchange (files in, files out; G groups of splits, R ranges of hashes, S splits):
 
-    count G, weigh 1, score S, summary 1
+    texts G, copies R, count G, weigh 1, score S, summary 1
 
-Price: counting and scoring read `overlaps` alone, a few per cent of the pages have any. Memory: 40 bytes a word of the
-benchmarks.
+Price: counting and scoring read `overlaps` alone, a few per cent of the pages have any; copies are found by the hash of
+the text of pages that have any or are sampled. Memory: 40 bytes a word of the benchmarks.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 from stages.contamination.planning import ContaminationInput, plan
 from stages.rules.contamination import Benchmarks as Params
 
-VERSION = 5
+VERSION = 6
 
 __all__ = ["VERSION", "ContaminationInput", "Params", "identity", "plan"]
 

@@ -15,9 +15,11 @@ from stages import schemas
 from stages.contamination.scoring import Hit, hits_of
 from stages.contamination.weights import Weights, covered, weigh
 from stages.contract import Store
+from stages.exchange_file import read_all
 from stages.rules import contamination, known_items
 from stages.rules.contamination import SCORE
 from stages.rules.known_items import KnownItems
+from stages.text_copies import counted, texts_of, write_texts
 
 COUNTS = pa.schema([("words", pa.bool_()), ("at", pa.int32()), ("pages", pa.int64())])
 """``words``: of single words on sampled pages (``at`` in ``words_V``), or of words of items that pages cover."""
@@ -29,22 +31,52 @@ FEW_WORDS = 0.5
 """Own share below which a low score is laid to words that other items have too."""
 
 
-def count(store: Store, *, params: dict[str, Any], overlaps: list[str], output: str) -> dict[str, Any]:
-    """Pages that cover each word of the items, and sampled pages that have each word, of some splits."""
+def map_texts(store: Store, *, splits: list[dict[str, Any]], ranges: int, output: str) -> dict[str, Any]:
+    """A record for every page of some splits that shares words with an item or is sampled."""
+    parts = []
+    for split in splits:
+        there = [np.zeros(0, np.bool_)]
+        for batch in _batches(store, split["overlaps"]):
+            sizes = batch.column("overlaps").value_lengths().to_numpy()
+            there.append((sizes > 0) | batch.column("item_words").is_valid().to_numpy(zero_copy_only=False))
+        rows = np.flatnonzero(np.concatenate(there))
+        hashes = store.read_table(split["documents"], ["text_hash"]).column(0)
+        parts.append(texts_of(hashes.take(pa.array(rows)), split["first"] + rows))
+    return write_texts(store, output, parts, ranges)
+
+
+def count(
+    store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], copies: list[str], group: int, output: str
+) -> dict[str, Any]:
+    """Pages that cover each word of the items, and sampled pages that have each word, of some splits.
+
+    Pages that copy the text of another (``copies``: `stages.text_copies`) are none.
+    """
     known = known_items.load(contamination.Benchmarks(**params))
     pages_V = np.zeros(len(known.words_V), np.int64)
     pages_T = np.zeros(len(known.own_T), np.int64)
-    sampled = rows = 0
-    for address in overlaps:
-        for batch in _batches(store, address):
-            rows += batch.num_rows
-            runs, page = runs_of(batch)
-            words, pages = covered(known, np.column_stack([page, runs[:, 0], runs[:, 2], runs[:, 3]]))
-            pages_T[words] += pages
-            here = batch.column("item_words")
-            sampled += len(here) - here.null_count
-            pages_V += np.bincount(here.flatten().to_numpy(), minlength=len(pages_V))
-    return _write_counts(store, output, pages_V, pages_T, {"sampled": sampled, "pages": rows})
+    sampled = 0
+    places = np.sort(read_all(store, copies, group)["place"])
+    for split in splits:
+        counts, row = counted(places, split["first"], split["rows"]), 0
+        for batch in _batches(store, split["overlaps"]):
+            once, row = counts[row : row + batch.num_rows], row + batch.num_rows
+            sampled += add_pages(known, batch.filter(pa.array(once)), pages_T, pages_V)
+    about = {"sampled": sampled, "pages": sum(split["rows"] for split in splits)}
+    return _write_counts(store, output, pages_V, pages_T, about)
+
+
+def add_pages(known: KnownItems, looked: pa.RecordBatch, pages_T: Any, pages_V: Any) -> int:
+    """Count a batch of `overlaps` in place: pages that cover each word of the items, sampled pages that have each word.
+
+    Returns how many are sampled.
+    """
+    runs, page = runs_of(looked)
+    words, pages = covered(known, np.column_stack([page, runs[:, 0], runs[:, 2], runs[:, 3]]))
+    pages_T[words] += pages
+    sample = looked.column("item_words")
+    pages_V += np.bincount(sample.flatten().to_numpy(), minlength=len(pages_V))
+    return len(sample) - int(sample.null_count)
 
 
 def add_up(store: Store, *, params: dict[str, Any], counts: list[str], output: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ __all__ = [
 ]  # fmt: skip
 
 VERSION = 14
-ELIGIBLE_VERSION = 6
+ELIGIBLE_VERSION = 7
 
 
 def deciding(params: Params) -> dict[str, Any]:

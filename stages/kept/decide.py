@@ -44,9 +44,9 @@ Edges = dict[str, dict[str, dict[str, float | None]]]
 ENGLISH = "en"
 LANGUAGE_COLUMNS = ("language", "confidence")
 DOCUMENT_COLUMNS = ("source", "text_bytes")
-NEAR_DUPLICATE = "near_duplicate"
+EXACT_DUPLICATE, NEAR_DUPLICATE, SAME_ADDRESS = "exact_duplicate", "near_duplicate", "same_address"
 LOW_CONFIDENCE = "low_language_confidence"
-MATCH_OF = {"exact_duplicate": "exact", NEAR_DUPLICATE: "fuzzy", "same_address": "url"}
+MATCH_OF = {EXACT_DUPLICATE: "exact", NEAR_DUPLICATE: "fuzzy", SAME_ADDRESS: "url"}
 CLUSTER_COLUMNS = ("match", "similarity", "cluster_size", "via")
 SPANS, BLANK = "merged_spans", "blank_left"
 """Columns that `stages.kept.inputs` adds for views: what they cut, and whether white space is all that they leave."""
@@ -361,7 +361,7 @@ def _fails(
     if "match" not in pages.column_names:
         return np.zeros(pages.num_rows, np.bool_)
     duplicate = np.asarray(pages.column("match").to_numpy() == MATCH_OF[name], np.bool_)
-    if name == "same_address":  # no similarity decided it
+    if name == SAME_ADDRESS:  # no similarity decided it
         return on & duplicate
     if name == NEAR_DUPLICATE:  # a copy of a page that goes for its similarity has that similarity too
         duplicate |= pages.column("via").is_valid().to_numpy() & np.asarray(pages.column("match").to_numpy() == "exact")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.contract import Store
@@ -29,8 +28,6 @@ ALWAYS = {"documents": DOCUMENT_COLUMNS, "language": LANGUAGE_COLUMNS, "clusters
 
 PARENT = "derived_from"
 """The column of `documents` that names the page a derived page was made of."""
-PAIRED = ("match", "similarity", "via")
-"""Columns of `clusters` about a page and the one that stays in its place."""
 
 
 def decide_split(
@@ -81,10 +78,6 @@ def read_pages(
             )
         for column in columns:
             pages = pages.append_column(column, table.column(column))
-    if "clusters" in files and not params.against_parent and PARENT in _columns(store, files["documents"]):
-        parents = store.read_table(files["documents"], [PARENT]).column(PARENT)
-        stays = store.read_table(files["clusters"], ["survivor"]).column("survivor")
-        pages = _without_parents(pages, pc.fill_null(pc.equal(parents, stays), False))
     return _cut(store, files["documents"], pages, params) if params.views else pages
 
 
@@ -99,13 +92,11 @@ def _cut(store: Store, documents: str, pages: pa.Table, params: Params) -> pa.Ta
     return pages.append_column(SPANS, spans).append_column(BLANK, pa.array(blank))
 
 
-def _without_parents(pages: pa.Table, own: pa.ChunkedArray) -> pa.Table:
-    """The pages as if those that go for the page they were made of (``own``) had no duplicate."""
-    for column in PAIRED:
-        field = pages.schema.field(column)
-        values = pc.if_else(own, pa.scalar(None, field.type), pages.column(column))
-        pages = pages.set_column(pages.schema.get_field_index(column), field, values)
-    return pages
+def spared_parents(store: Store, documents: str, params: Params) -> pa.Array | None:
+    """The pages that a split's pages were made of, for which these do not go; None where there are none."""
+    if params.against_parent or PARENT not in _columns(store, documents):
+        return None
+    return store.read_table(documents, [PARENT]).column(PARENT).combine_chunks()
 
 
 def _columns(store: Store, address: str) -> list[str]:

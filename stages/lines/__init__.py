@@ -9,7 +9,7 @@ A line is what stands between line feeds without the ASCII white space at its en
 lines of nothing but white space; paragraphs are equal when their lines are (`stages.kernels.words.line_hashes`). Either
 is *frequent* where at least ``min_pages`` pages of its scope (the source, or one host of it) have it. Counts are exact:
 they are exchanged by ranges of hashes, one page counts a line or paragraph once, and pages whose whole text is the same
-count as one (`stages.lines.copies`). Nothing depends on the order, number or division of the input.
+count as one (`stages.text_copies`). Nothing depends on the order, number or division of the input.
 
 The exchange (files in, files out; G groups of splits, R ranges of hashes, planned to keep a task to ``memory``):
 

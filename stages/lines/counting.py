@@ -1,7 +1,7 @@
 """First half of the exchange: how many pages have a line, and which lines are frequent.
 
 `count_lines` (a group of splits) writes (key, pages) per distinct line and paragraph of the group, by range of keys,
-where pages that copy the text of another are none (`stages.lines.copies`); `find_frequent` (a range) adds them up and
+where pages that copy the text of another are none (`stages.text_copies`); `find_frequent` (a range) adds them up and
 writes the frequent ones back, to each group those that it has. A key is the hash, its lowest bit 1 for a paragraph.
 """
 
@@ -20,6 +20,7 @@ from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.words.line_hashes import HashedLines, hash_lines, paragraphs_of
 from stages.lines.params import Params
 from stages.scopes import scope_salts
+from stages.text_copies import counted
 
 Units = tuple[HashedLines, HashedLines]
 """Lines and paragraphs of a batch."""
@@ -41,9 +42,7 @@ def count_lines(
     places = np.sort(read_all(store, copies, group)["place"])
     keys, pages = np.zeros(0, np.uint64), np.zeros(0, np.int64)
     for split in splits:
-        start, stop = np.searchsorted(places, [split["first"], split["first"] + split["rows"]])
-        counts = np.ones(split["rows"], np.bool_)
-        counts[places[start:stop] - split["first"]] = False
+        counts = counted(places, split["first"], split["rows"])
         here, row = [], 0
         for text, units in batches(store, settings, split):
             once, row = counts[row : row + len(text)], row + len(text)

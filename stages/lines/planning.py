@@ -11,10 +11,11 @@ import xxhash
 
 from stages.contract import Task, Wave
 from stages.exchange_file import grouped
-from stages.lines.copies import find_copies, map_texts
+from stages.lines.copies import map_texts
 from stages.lines.counting import count_lines, find_frequent
 from stages.lines.marking import mark_splits, summarise
 from stages.lines.params import LinesInput, Params
+from stages.text_copies import PAGE_BYTES, find_copies
 
 BASE_MEMORY = 256 << 20
 """Memory of a worker before any data: interpreter, Arrow, compiled kernels."""
@@ -22,8 +23,6 @@ LINES_PER_BYTE = 1 / 30
 """Lines and paragraphs per byte of text, rather too many."""
 COUNT_BYTES = 64
 """Bytes of memory a line costs while a group's are counted: keys, pages, sort order, copies."""
-PAGE_BYTES = 128
-"""Bytes of memory a page costs while copies of texts are found: hashes, place, sort order, copies of these."""
 RANGE_BYTES = 96
 """Bytes of memory a line costs while a range is added up."""
 

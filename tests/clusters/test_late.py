@@ -72,6 +72,8 @@ def eligible(
     passing: set[bytes],
     name: str,
     goes_from: dict[bytes, float | None] | None = None,
+    left_in: dict[str, set[bytes]] | None = None,
+    parents: dict[bytes, bytes] | None = None,
 ) -> list[clusters.ClusterInput]:
     found = []
     for entry in inputs:
@@ -79,6 +81,9 @@ def eligible(
         address = f"{name}/{entry.name}.parquet"
         columns = {"eligible": pa.array([one in passing for one in ids], pa.bool_())}
         columns["near_duplicate"] = pa.array([(goes_from or {}).get(one, 0.0) for one in ids], pa.float64())
+        for rule in ("exact_duplicate", "same_address"):
+            columns[rule] = pa.array([one not in (left_in or {}).get(rule, ()) for one in ids], pa.bool_())
+        columns["parent"] = pa.array([(parents or {}).get(one) for one in ids], pa.binary(16))
         store.write_table(address, pa.table(columns))
         found.append(replace(entry, eligible=address))
     return found
@@ -99,9 +104,11 @@ def late(
     passing: set[bytes],
     name: str,
     goes_from: dict[bytes, float | None] | None = None,
+    left_in: dict[str, set[bytes]] | None = None,
+    parents: dict[bytes, bytes] | None = None,
 ) -> tuple[Rows, int]:
     """Rows of the decision among ``passing``, and how many pairs were compared for it."""
-    chosen = eligible(store, inputs, passing, f"eligible-{name}", goes_from)
+    chosen = eligible(store, inputs, passing, f"eligible-{name}", goes_from, left_in, parents)
     results = run_phases(store, clusters.settle_all(params, chosen, "families", f"late-{name}"))
     assert not any("/work/" in address for address, _ in store.list(f"late-{name}"))
     return rows_of(store, inputs, f"late-{name}"), sum(report["compared"] for report in results["clusters: decide"])
@@ -114,11 +121,14 @@ def alone(
     passing: set[bytes],
     name: str,
     goes_from: dict[bytes, float | None] | None = None,
+    left_in: dict[str, set[bytes]] | None = None,
+    parents: dict[bytes, bytes] | None = None,
 ) -> Rows:
     """The definition: a run over nothing but the pages that pass."""
     left = [page for page in pages if page.doc_id in passing]
     inputs = [write_split(store, f"{name}-{cut}", left[cut::2], signatures.Params(), 50) for cut in range(2)]
-    return cluster(store, eligible(store, inputs, passing, f"all-{name}", goes_from), params, f"alone-{name}")
+    chosen = eligible(store, inputs, passing, f"all-{name}", goes_from, left_in, parents)
+    return cluster(store, chosen, params, f"alone-{name}")
 
 
 def check_the_others(pages: Sequence[Page], rows: Rows, passing: set[bytes], params: clusters.Params) -> None:
@@ -139,6 +149,15 @@ def check_the_others(pages: Sequence[Page], rows: Rows, passing: set[bytes], par
             assert true >= params.threshold
 
 
+def check_texts(pages: Sequence[Page], rows: Rows, going: set[bytes], params: clusters.Params) -> None:
+    """Of the pages that go for their text one of each stays at most, where all are compared."""
+    if params.scope != "everything" or params.per_language or params.exempt:
+        return
+    texts = [page.text for page in pages if page.doc_id in going and rows[page.doc_id]["survivor"] is None]
+    texts = [text for text in texts if slow.shingles(text, 5)]
+    assert len(texts) == len(set(texts))
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**9))
 def test_the_pages_that_stay_are_those_of_a_run_over_the_eligible_pages_alone(tmp_path_factory: Any, seed: int) -> None:
@@ -157,8 +176,16 @@ def test_the_pages_that_stay_are_those_of_a_run_over_the_eligible_pages_alone(tm
             strict = draw.choice([(0.0,), (0.9, 0.95), (0.0, 0.9, None)])  # as near_duplicate says of each source
             by_source = {source: draw.choice(strict) for source in "abc"}
             goes_from = {page.doc_id: by_source[page.source] for page in pages}
-            rows, _ = late(store, inputs, params, passing, str(turn), goes_from)
-            expected = alone(store, pages, params, passing, str(turn), goes_from) if passing else {}
+            left_in = {rule: set[bytes]() for rule in ("exact_duplicate", "same_address")}
+            for ids in left_in.values():
+                sources = draw.choice(["", "", "a", "bc", "abc"])
+                ids |= {page.doc_id for page in pages if page.source in sources}
+            parents = {
+                page.doc_id: draw.choice(pages).doc_id for page in pages if page.source == "c" and draw.random() < 0.7
+            }
+            parents = parents if draw.random() < 0.5 else {}
+            rows, _ = late(store, inputs, params, passing, str(turn), goes_from, left_in, parents)
+            expected = alone(store, pages, params, passing, str(turn), goes_from, left_in, parents) if passing else {}
             assert {key: rows[key] for key in expected} == expected
             check_the_others(pages, rows, passing, params)
             for key in passing:
@@ -166,7 +193,10 @@ def test_the_pages_that_stay_are_those_of_a_run_over_the_eligible_pages_alone(tm
                     least = goes_from[key]
                     assert least is not None
                     assert rows[key]["similarity"] >= np.float32(max(least, params.threshold))
-            again, compared = late(store, inputs, params, passing, f"{turn}-again", goes_from)
+                assert rows[key]["match"] != "exact" or key not in left_in["exact_duplicate"]
+                assert rows[key]["match"] != "url" or key not in left_in["same_address"]
+            check_texts(pages, rows, passing - left_in["exact_duplicate"] - {*parents}, params)
+            again, compared = late(store, inputs, params, passing, f"{turn}-again", goes_from, left_in, parents)
             assert again == rows
             assert compared == 0, "no pair is read twice"
 

@@ -25,6 +25,7 @@ from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
 from stages import contamination as product
 from stages import overlaps, schemas
+from stages.contamination import planning
 from stages.kernels.columns.ragged import text_buffers
 from stages.rules import contamination
 from stages.rules.contamination import Benchmark, Benchmarks, Thresholds
@@ -275,25 +276,51 @@ def test_thresholds_by_benchmark_and_part_decide_from_the_hits() -> None:
     assert judged(**{"*": Thresholds(passage=0.5)}) == (True, [(10, 40)])
 
 
+def exchanged(params: Benchmarks, store: Store, pages: list[str], size: int, backward: bool = False) -> pa.Table:
+    """`schemas.CONTAMINATION` of pages, in splits of ``size``, by the exchange."""
+    inputs = []
+    for first in range(0, len(pages), size):
+        batch = documents(pages[first : first + size], first)
+        name = f"{first:02d}"
+        store.write_table(f"d/{name}.parquet", pa.Table.from_batches([batch]))
+        store.write_table(f"o/{name}.parquet", pa.Table.from_batches([overlaps.prepare(params)(batch)]))
+        inputs.append(product.ContaminationInput(name, "web", f"d/{name}.parquet", f"o/{name}.parquet", batch.num_rows))
+    labels = {entry.name: "web" for entry in inputs}
+    for wave in product.plan(params, inputs[::-1] if backward else inputs, "out", labels):
+        for task in wave.tasks:
+            module, _, function = task.job.partition(":")
+            getattr(importlib.import_module(module), function)(store, **task.args)
+    return pa.concat_tables([store.read_table(f"out/{entry.name}.parquet") for entry in inputs])
+
+
+@pytest.mark.parametrize("size", [200, 7])
+@pytest.mark.parametrize("group", [64, 2])
+def test_many_addresses_of_one_text_make_no_part_of_an_item_common(
+    exam: Benchmarks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, group: int
+) -> None:
+    monkeypatch.setattr(planning, "GROUP", group)
+    monkeypatch.setattr(planning, "MEMORY", 1 << 10)  # many ranges of hashes
+    half = f"{prose(1)}\n{NOTICE}\n{prose(2)}"
+    others = [prose(n) for n in range(10, 80)]
+    alone = exchanged(exam, Store(str(tmp_path / "alone")), [half, *others], size).to_pylist()
+    assert alone[0]["contamination_score"] > contamination.SCORE
+    store = Store(str(tmp_path / "copies"))
+    copies = exchanged(exam, store, [half] * 15 + others + [half] * 15, size).to_pylist()
+    assert [row for row in copies if row["contamination_score"]] == [alone[0]] * 30
+    sampled = len(overlaps.sampled_pages(documents([half, *others], 0).column("text_hash")).nonzero()[0])
+    assert store.read_json("out/summary.json")["corpus"] == {"pages": 100, "sampled": sampled}
+    pages = [half] * 30 + others
+    rows = finished.examine(exam, [texts_of(pages[:20]), texts_of(pages[20:])], contamination.SCORE, 2)[0].to_pylist()
+    scores = {row["score"] for row in rows if row["contaminated"]}
+    assert (sum(row["contaminated"] for row in rows), scores) == (30, {alone[0]["contamination_score"]})
+
+
 def test_neither_order_nor_division_nor_a_second_count_changes_a_byte(exam: Benchmarks, tmp_path: Path) -> None:
     pages = [f"{prose(n)}\n{NOTICE if n % 3 else ASKED}\n{QUESTION if n % 4 == 0 else ''}" for n in range(24)]
     made = []
     for number, (size, backward) in enumerate(((24, False), (5, True))):
         store = Store(str(tmp_path / f"root{number}"))
-        inputs = []
-        for first in range(0, len(pages), size):
-            batch = documents(pages[first : first + size], first)
-            name = f"{first:02d}"
-            store.write_table(f"d/{name}.parquet", pa.Table.from_batches([batch]))
-            store.write_table(f"o/{name}.parquet", pa.Table.from_batches([overlaps.prepare(exam)(batch)]))
-            inputs.append(product.ContaminationInput(name, "web", f"d/{name}.parquet", f"o/{name}.parquet"))
-        for wave in product.plan(
-            exam, inputs[::-1] if backward else inputs, "out", {entry.name: "web" for entry in inputs}
-        ):
-            for task in wave.tasks:
-                module, _, function = task.job.partition(":")
-                getattr(importlib.import_module(module), function)(store, **task.args)
-        rows = pa.concat_tables([store.read_table(f"out/{entry.name}.parquet") for entry in inputs])
+        rows = exchanged(exam, store, pages, size, backward)
         assert rows.schema.equals(schemas.CONTAMINATION)
         summary = store.read_json("out/summary.json")
         made.append((rows.to_pylist(), summary["verdicts"], summary["items"], summary["corpus"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from stages.documents.derived import Transform
 from stages.transforms import process
 from tests.run.test_crash_points import copied, watched
 from tests.support.corpora import write_corpus, write_mixture
+from tests.support.dedup_families import words
 from tests.support.runs import made, run_inline, tree
 from tests.support.thorough import some
 
@@ -295,9 +297,10 @@ def test_a_rewrite_is_no_duplicate_of_its_own_parent_unless_asked(tmp_path: Path
     pages = rows_of(load(Store(str(tmp_path / "root"))), "documents", "clusters", "kept")
     by_id = {page["doc_id"]: page for page in pages}
     children = [page for page in pages if page.get("derived_from")]
-    alike = [page for page in children if page["survivor"] == page["derived_from"]]
-    assert len(alike) > 20
-    assert {page["reason"] for page in alike} == {None}
+    alike = [page for page in children if page["cluster"] == by_id[page["derived_from"]]["cluster"] is not None]
+    alone = [page for page in alike if by_id[page["derived_from"]]["keep"]]
+    assert len(alone) > 20
+    assert {(page["reason"], page["survivor"]) for page in alone} == {(None, None)}
     others = [page for page in children if page["survivor"] not in (None, page["derived_from"])]
     assert others, "children of mirrors go for the pages that stay"
     assert {page["reason"] for page in others} <= {"exact_duplicate", "near_duplicate"}
@@ -313,6 +316,48 @@ def test_a_rewrite_is_no_duplicate_of_its_own_parent_unless_asked(tmp_path: Path
         "near_duplicate",
     }
     assert log.read_text() == calls, "no page was given again"
+
+
+@pytest.mark.parametrize(
+    ("asked", "stay"),
+    [
+        (["end", "end more"], 1),  # of two like the page and each other
+        (["!", "end", "end more"], 1),  # of a copy of the page and two like it
+        (["!", "!?"], 1),
+        (["end", "another"], 2),
+        (["another", "another end", "another end more"], 1),
+        (["!", "another", "another end"], 2),
+    ],
+)
+@pytest.mark.parametrize("against_parent", [False, True])
+def test_of_texts_of_one_page_that_are_alike_one_stays_and_every_count_says_so(
+    tmp_path: Path, asked: list[str], stay: int, against_parent: bool
+) -> None:
+    draw = random.Random(3)
+    lines = [json.dumps({"url": f"https://x.example/{n}", "text": " ".join(words(draw, 60))}) for n in range(3)]
+    (tmp_path / "pages.jsonl").write_text("\n".join(lines) + "\n")
+    mixture = tmp_path / "several.yaml"
+    settings = f"{{families: [], against_parent: {str(against_parent).lower()}}}"
+    mixture.write_text(
+        f"name: several\nsources: {{web: {{paths: {tmp_path}/pages.jsonl}}}}\n"
+        f"transforms: {{new: {{function: '{HERE}:variants', params: {{kinds: {json.dumps(asked)}}}, "
+        "inputs: {sources: [web]}}}\n"
+        f"kept: {settings}\ndomains: {{all: {{}}}}\nmixture: {{domains: {{all: {{share: 1}}}}}}\n"
+    )
+    run_inline(mixture, tmp_path / "root")
+    snapshot = load(Store(str(tmp_path / "root")))
+    pages = rows_of(snapshot, "documents", "clusters", "kept")
+    read = [page for page in pages if not page.get("derived_from")]
+    assert [page["keep"] for page in read] == [True] * 3
+    children = [page for page in pages if page.get("derived_from")]
+    left = stay - any("another" not in kind for kind in asked) if against_parent else stay
+    assert [sum(page["keep"] for page in children if page["derived_from"] == one["doc_id"]) for one in read] == [
+        left
+    ] * 3
+    kept = {page["doc_id"] for page in pages if page["keep"]}
+    assert all((page["survivor"] in kept) if not page["keep"] else page["survivor"] is None for page in pages)
+    clusters = stats_of(snapshot)["clusters"]
+    assert clusters["exact_removed"] + clusters["fuzzy_removed"] == 3 * (len(asked) - left)
 
 
 def test_take_down_of_a_page_takes_what_was_made_of_it(finished: Path, tmp_path: Path) -> None:

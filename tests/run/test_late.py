@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -182,6 +183,86 @@ def test_of_pages_that_a_stricter_near_duplicate_leaves_in_those_alike_go(
     figures = stats.stats_of(snapshot)
     assert figures["clusters"]["fuzzy_removed"] == 13 - stay, "a page that stays counts as no loss"
     assert f"{13 - stay} similar copies removed" in dedup_report.text(snapshot.store, None, 1)
+
+
+SAME = """\
+name: same
+sources:
+  one: {{paths: "{folder}/one.jsonl"}}
+  two: {{paths: "{folder}/two.jsonl"}}
+clusters: {{urls: true, survivor: [longest, source], source_priority: [one]}}
+kept:
+  families: []
+  rules: {rules}
+  overrides: [{{sources: [two], rules: {two}}}]
+domains: {{all: {{}}}}
+mixture: {{domains: {{all: {{share: 1}}}}}}
+"""
+DUPLICATES = ("exact_duplicate", "near_duplicate", "same_address")
+REMOVED = ("exact_removed", "fuzzy_removed", "url_removed")
+
+
+def same_pages() -> dict[str, list[tuple[str, str]]]:
+    """(URL, text) of two sources: four copies of a text, and a longer one like it; at one address a long text and, of
+    the other source, a short one that stands elsewhere, too."""
+    draw = random.Random(10)
+    text, address, other = (" ".join(words(draw, count)) for count in (160, 120, 80))
+    copies = [(f"https://a.example/{number}", text) for number in range(4)]
+    one = [*copies[:2], ("https://longer.example/", f"{text} end"), ("https://b.example/", address)]
+    return {"one": [*one, ("https://c.example/", other)], "two": [*copies[2:], ("https://b.example/", other)]}
+
+
+@pytest.mark.parametrize(
+    ("rules", "two", "stay", "removed"),
+    [  # pages that stay: of the copies, the longer one, the long text at the address, the short one; removed: by rule
+        ("{}", "{}", (0, 1, 1, 1), (3, 1, 1)),
+        ("{near_duplicate: false}", "{}", (1, 1, 1, 1), (3, 0, 1)),
+        ("{exact_duplicate: false}", "{}", (0, 1, 1, 1), (0, 4, 1)),
+        ("{exact_duplicate: false, near_duplicate: 0.999}", "{}", (4, 1, 1, 1), (0, 0, 1)),
+        ("{}", "{exact_duplicate: false}", (0, 1, 1, 1), (1, 3, 1)),
+        ("{}", "{exact_duplicate: false, near_duplicate: false}", (3, 1, 1, 1), (1, 0, 1)),
+        ("{same_address: false}", "{}", (0, 1, 1, 1), (4, 1, 0)),
+        ("{}", "{same_address: false}", (0, 1, 1, 1), (4, 1, 0)),
+        ("{}", "{same_address: false, exact_duplicate: false}", (0, 1, 1, 2), (1, 3, 0)),
+        ("{exact_duplicate: false, near_duplicate: false, same_address: false}", "{}", (4, 1, 1, 2), (0, 0, 0)),
+    ],
+)
+def test_report_brakes_and_pairs_count_no_page_that_a_rule_leaves_in(
+    tmp_path: Path, rules: str, two: str, stay: tuple[int, ...], removed: tuple[int, int, int]
+) -> None:
+    for name, rows in same_pages().items():
+        lines = [json.dumps({"url": url, "text": text}) for url, text in rows]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path = tmp_path / "same.yaml"
+    path.write_text(SAME.format(folder=tmp_path, rules=rules, two=two), encoding="utf-8")
+    run_inline(path, tmp_path / "root")
+    snapshot = load(Store(str(tmp_path / "root")))
+    rows: list[dict[str, Any]] = []
+    for files in zip(*(snapshot.product(name) for name in ("documents", "clusters", "kept")), strict=True):
+        tables = [snapshot.store.read_table(file.address).to_pylist() for file in files]
+        rows += [{key: value for part in parts for key, value in part.items()} for parts in zip(*tables, strict=True)]
+    assert len(rows) == 8
+    of_size = {size: [row for row in rows if len(row["text"].split()) == size] for size in (160, 161, 120, 80)}
+    assert tuple(sum(row["keep"] for row in group) for group in of_size.values()) == stay
+    kept = {row["doc_id"] for row in rows if row["keep"]}
+    # clusters, its summary, the reasons of kept and the labelled pairs say the same
+    assert all((row["survivor"] in kept) if not row["keep"] else row["survivor"] is None for row in rows)
+    reasons = [sum(row["reason"] == name for row in rows) for name in DUPLICATES]
+    summary = snapshot.store.read_json(f"{snapshot.data['clusters']}/summary.json")
+    assert tuple(reasons) == tuple(summary[name] for name in REMOVED) == removed
+    assert sum(entry["pages"] for row in rows for entry in row["copies"] or ()) == sum(
+        row["cluster_size"] > 1 or row["match"] == "url" for row in rows
+    )
+    report = dedup_report.text(snapshot.store, None, 1)
+    cluster = next(line for line in report.splitlines() if line.startswith("cluster ") and "pages" in line)
+    assert cluster.endswith(f": 5 pages, {stay[0] + stay[1]} of them stay")
+    pairs = tmp_path / "pairs.csv"
+    named = [[row["doc_id"].hex() for row in of_size[size]] for size in (160, 80)]
+    every = [(a, b) for group in named for a, b in itertools.combinations(group, 2)]
+    pairs.write_text("a,b,duplicate\n" + "".join(f"{a},{b},true\n" for a, b in every))
+    stays = {row["doc_id"].hex(): (row["survivor"] or row["doc_id"]).hex() for row in rows}
+    found = sum(stays[a] == stays[b] for a, b in every)
+    assert f"7 labelled duplicates, {found} found" in dedup_report.pairs_text(snapshot.store, None, str(pairs))
 
 
 # dedup-report --pairs

@@ -23,6 +23,15 @@ def counted(rows: pa.RecordBatch, *, log: str, mark: str = "New: ") -> list[str]
     return [mark + text for text in rows.column("text").to_pylist()]
 
 
+def variants(rows: pa.RecordBatch, *, kinds: list[str]) -> list[list[str]]:
+    """For each kind the text with that at its end, or of ``another`` the text backwards."""
+    made = []
+    for text in rows.column("text").to_pylist():
+        backwards = " ".join(text.split()[::-1])
+        made.append([f"{backwards if 'another' in kind else text} {kind}".strip() for kind in kinds])
+    return made
+
+
 def languages(rows: pa.RecordBatch) -> list[str]:
     return [f"{row['language']} {row['title']} {row['url']} {len(row['text'])}" for row in rows.to_pylist()]
 
