@@ -99,10 +99,6 @@ def settle(
     text = text.astype(np.int64)
     stands = np.flatnonzero(passing & ~moved)
     representative = _first_of(text[stands], ranks[stands], stands, num_texts)
-    of_copies = _made_of_copies(text, rules.parent_P, stands, representative)
-    if of_copies.any():
-        ranks = ranks_of([of_copies, ranks])
-        representative = _first_of(text[stands], ranks[stands], stands, num_texts)
     left, right = _candidates(shelf, about, representative >= 0)
     similarity, missing = _look_up(known, left * num_texts + right)
     if len(missing):
@@ -144,14 +140,6 @@ def settle(
     left_in = passing & rules.exact_off_P
     left_in[repeats] = True
     return _pages(params, shelf, ranks, left_in, text, moved, *decided)
-
-
-def _made_of_copies(text: Array, parent: Array, stands: Array, representative: Array) -> npt.NDArray[np.bool_]:
-    """Pages made of a page that another one represents: what is made of that one comes before them."""
-    found = np.zeros(len(text), np.bool_)
-    children = stands[parent[stands] >= 0]
-    found[children] = representative[text[parent[children]]] != parent[children]
-    return found
 
 
 def _own_parents(
