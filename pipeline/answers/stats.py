@@ -144,7 +144,7 @@ def thresholds_of(snapshot: Snapshot) -> dict[str, float]:
     for params, rows in settings_of(snapshot):
         given = {"low_language_confidence": params.get("min_confidence") or None, "near_duplicate": similar}
         set_here = {rule: setting for rule, setting in params.get("rules", {}).items() if not isinstance(setting, bool)}
-        given |= {rule: setting for rule, setting in set_here.items() if setting or rule not in given}
+        given |= {rule: setting for rule, setting in set_here.items() if setting or rule != "near_duplicate"}
         for rule, setting in given.items():
             if setting is not None:
                 pages.setdefault(rule, Counter())[setting] += rows

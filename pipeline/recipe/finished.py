@@ -26,6 +26,7 @@ from stages.contamination.scoring import hits_of
 from stages.contamination.weights import weigh
 from stages.kernels.columns.ragged import text_buffers
 from stages.rules import contamination, known_items
+from stages.rules.rule import as_stored
 
 TEXTS = pa.schema([("file", pa.string()), ("row", pa.int64()), ("doc_id", pa.string()), ("text", pa.large_string())])
 """The texts to search: a page's file, row in it, id (null: none) and text."""
@@ -134,7 +135,8 @@ def _evidence(batch: pa.RecordBatch, data: Any, offsets: Any, runs: Any, page: A
 
 
 def _row(one: _Evidence, hits: list[dict[str, Any]], threshold: float) -> dict[str, Any]:
-    marked = [hit for hit in hits if hit["part"] != "passage" and hit["score"] > threshold]
+    bound = float(as_stored(threshold, pa.float32()))
+    marked = [hit for hit in hits if hit["part"] != "passage" and hit["score"] > bound]
     shown = one.text[hits[0]["start"] - one.first :][: min(EXCERPT_BYTES, hits[0]["stop"] - hits[0]["start"])]
     spans = contamination.joined([(hit["start"], hit["stop"]) for hit in marked])
     return {

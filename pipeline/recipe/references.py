@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from pipeline.recipe.fractions import check_fractions
 from pipeline.recipe.grids import is_grid
 from pipeline.recipe.measured import check_columns, check_languages, check_numbers, measured_columns, place_of
@@ -138,22 +140,53 @@ def _check_known(yaml_file: YamlFile, domains: list[kept.Domain]) -> None:
     A domain with a limit on what they measure takes pages from those behind it too: which, is known afterwards.
     """
     limits = [[column for column in (*one.min, *one.max, *one.percentiles) if column in LATE] for one in domains]
-    first = next((place for place, columns in enumerate(limits) if columns), len(domains))
-    late = [one.name for one in domains[first:]]
-    for key, name in (found for pattern in OVERRIDDEN for found in named(yaml_file.data, pattern)):
-        override: Any = yaml_file.data
-        for part in key[:-2]:
-            override = override[part]
-        rules = override.get("rules")
-        if not isinstance(rules, dict) or all(map(_is_late, rules)):
+    late = [place for place, columns in enumerate(limits) if columns]
+    for key, name in (found for pattern in OVERRIDDEN for found in named(yaml_file.data, pattern)) if late else ():
+        override = _override_at(yaml_file, key)
+        if override is None or all(map(_is_late, override.rules)):
             continue
-        if any(schemas.is_within(one, (name,)) for one in late):
-            whose = "its" if schemas.is_within(late[0], (name,)) else f"{late[0]!r} stands before it, whose"
+        pairs = (
+            (first, own)
+            for own, domain in enumerate(domains)
+            if schemas.is_within(domain.name, (name,))
+            for first in late
+            if first <= own
+            and _meet(domains[first], domain)
+            and _meet(domains[first], override)
+            and _meet(domain, override)
+        )
+        first, own = next(pairs, (-1, -1))
+        if own >= 0:
+            whose = "its" if first == own else f"{domains[first].name!r} stands before it, whose"
             yaml_file.add(
                 key,
                 f"which pages are of {name!r} is known too late for this override: {whose} limit on {limits[first][0]}"
                 " is measured among the pages that pass the rules; name sources, languages or labels here",
             )
+
+
+def _override_at(yaml_file: YamlFile, key: Key) -> kept.Override | None:
+    """The override that names a domain at a key, of its source alone where it is one's own; None where it is wrong."""
+    found: Any = yaml_file.data
+    for part in key[:-2]:
+        found = found[part]
+    try:
+        override = kept.Override.model_validate(found)
+    except ValidationError:
+        return None
+    return override.model_copy(update={"sources": (str(key[1]),)}) if key[0] == "sources" else override
+
+
+def _meet(one: kept.Domain | kept.Override, other: kept.Domain | kept.Override) -> bool:
+    """Whether a page may be asked for by both: no sources, languages, labels or limits that exclude each other."""
+    sides = [(one.sources, other.sources), (one.languages, other.languages)]
+    sides += [(one.labels[name], other.labels[name]) for name in one.labels if name in other.labels]
+    if any(left is not None and right is not None and not set(left) & set(right) for left, right in sides):
+        return False
+    if isinstance(one, kept.Override) or isinstance(other, kept.Override):
+        return True
+    pairs = ((one.min, other.max), (other.min, one.max))
+    return not any(column in most and most[column] < limit for least, most in pairs for column, limit in least.items())
 
 
 def _is_late(name: str) -> bool:

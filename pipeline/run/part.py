@@ -3,7 +3,8 @@
 The part is drawn split by split, source by source, in the order of a hash of each split's identity until the share of
 the source's bytes is reached, one split at least: the same ones every time, on every machine. Its files are those that
 a run of everything uses again; its mixture is called ``NAME-sample``, has no budget of its own, and leaves the results
-of ``NAME`` alone. A domain of which the part has no page is left out of its mixture, and named.
+of ``NAME`` alone. A domain of which the part has no page, or held-out
+ones alone, is left out of its mixture, and named.
 
 The figures of the whole are each source's times the bytes of the source over those of its part. Duplicates are
 found within the part alone, so the whole keeps fewer pages than that; tasks of a whole run are longer, not different.

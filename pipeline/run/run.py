@@ -8,7 +8,7 @@ under ``runs/`` and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from pipeline.run.writing import Solved
 from pipeline.store.costs import Costs
 from pipeline.store.key_index import shard_index
 from pipeline.store.storage import Store
+from stages.figures import listed
 
 T = TypeVar("T")
 UNPLANNED = ("report",)
@@ -78,6 +79,7 @@ class Run:
             raise RunError("no page was kept: `gristmill stats` shows why each was dropped")
         self.solved = writing.solve(recipe, steps, tokens)  # an impossible mixture is found before anything is written
         domains = writing.write_shards(recipe, steps, tokens, self.solved)
+        recipe = self.recipe = self._without_held_out(domains)
         self.solved = writing.write_corpus(recipe, steps, domains, self.solved)
         corpora = steps.snapshot.get("corpora", {"": steps.snapshot["corpus"]})
         titles = {f"shards of {name}": place for name, place in domains.items()}
@@ -105,6 +107,19 @@ class Run:
         none = [] if kept.facts.numbers("kept").any() else ["no page was kept"]
         hint = "loosen what takes its pages, or take it out of the mixture; `gristmill stats` shows every reason"
         raise RunError("; ".join([*none, *reasons, hint]))
+
+    def _without_held_out(self, domains: Mapping[str, str]) -> Recipe:
+        """The recipe of a part without the domains of whose few documents in it every one is held out."""
+        recipe, steps = self.recipe, self.made
+        if recipe.part is None:
+            return recipe
+        wanted = recipes.wanted_domains(recipe)
+        empty = wanted & {name for name, place in domains.items() if not steps.store.read_json(place)["tokens"]}
+        if not empty or empty == wanted:
+            return recipe
+        whose = listed(sorted(map(repr, empty)))
+        steps.reporter.say(f"sample: all that it has of {whose} is held out: its corpus is made without")
+        return without(recipe, empty)
 
     def select(self) -> tuple[dict[str, Product], Product]:
         """Everything up to the decision which pages are kept: the measured products, and `kept`."""

@@ -171,9 +171,12 @@ def _nothing(phase: PhaseParams, here: Mapping[str, int], windows: Mapping[str, 
     spent = [name for name in shared if int(exact(params.cap(name)) * here[name]) <= windows[name].start]
     if not budget or not spent:
         return "its part of the budget is not one token; raise the budget"
+    took = f"earlier phases took all that max_epochs allows of {', '.join(map(repr, spent))}"
+    if len(spent) == len(shared):  # nobody is left to take what they lack
+        return f"{took}; raise max_epochs, reserve a part for this phase, or let it take another domain"
     return (
-        f"earlier phases took all that max_epochs allows of {', '.join(map(repr, spent))}, and on_shortfall: shrink"
-        " keeps the shares; raise max_epochs, reserve a part for this phase, or set on_shortfall: redistribute"
+        f"{took}, and on_shortfall: shrink keeps the shares; raise max_epochs, reserve a part for this phase, or set"
+        " on_shortfall: redistribute"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,16 @@ def test_thresholds_of_the_mixture_are_those_drawn(tmp_path: Path) -> None:
     assert reporting.thresholds_of(snapshot) == {"too_few_words": 250, "near_duplicate": 0.8}
     drawn = next(row["rule"] for row in reporting.stats_of(snapshot)["reasons"] if row["reason"] == "too_few_words")
     assert drawn["threshold"] == 250
+
+
+def test_a_threshold_of_nothing_is_said_in_place_of_what_is_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline.answers import stats as reporting
+
+    rules = {"low_language_confidence": 0, "near_duplicate": 0, "too_few_words": True}
+    monkeypatch.setattr(reporting, "settings_of", lambda _: [({"min_confidence": 0.65, "rules": rules}, 9)])
+    monkeypatch.setattr(reporting, "likeness", lambda _: 0.8)
+    made: Any = None
+    assert reporting.thresholds_of(made) == {"low_language_confidence": 0, "near_duplicate": 0.8}
 
 
 def test_costs_tell_pages_and_retries_of_every_stage(finished: Path, snapshot: Snapshot) -> None:

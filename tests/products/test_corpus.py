@@ -297,6 +297,8 @@ def test_a_phase_for_which_earlier_ones_left_nothing_says_so() -> None:
 
     with pytest.raises(MixtureError, match=r"^phase 't': earlier phases took all that max_epochs allows of 'a', and"):
         solved(200, (0.5, 1), {"a": 0.1, "b": 0.9})
+    with pytest.raises(MixtureError, match=r"of 'a'; raise max_epochs, .* or let it take another domain$"):
+        solved(200, (0.5, 1), {"a": 1})
     with pytest.raises(MixtureError, match=r"^phase 's': its part of the budget is not one token"):
         solved(10, (0.01, 1), {"b": 1})
 

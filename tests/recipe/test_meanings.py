@@ -160,6 +160,32 @@ def test_an_override_for_a_domain_that_is_known_after_duplicates_is_refused(line
             assert any(f"kept.overrides[0].domains[0]: {expected}" in line for line in said(domain, rules))
 
 
+@pytest.mark.parametrize(
+    ("big", "rest", "override", "late"),
+    [
+        ("sources: [b]", "sources: [a]", "", False),
+        ("sources: [a, b]", "sources: [a]", "", True),
+        ("languages: [de]", "languages: [fr, en]", "", False),
+        ("max: {text_bytes: 99}", "min: {text_bytes: 100}", "", False),
+        ("max: {text_bytes: 100}", "min: {text_bytes: 100}", "", True),
+        ("languages: [de]", "sources: [a]", "languages: [en], ", False),
+        ("languages: [de]", "sources: [a]", "languages: [en, de], ", True),
+    ],
+)
+def test_an_override_is_for_a_domain_that_shares_no_page_with_one_known_later(
+    lines: Path, big: str, rest: str, override: str, late: bool
+) -> None:
+    text = "sources: {a: {paths: a.jsonl}, b: {paths: a.jsonl}}\nkept:\n"
+    text += f"  overrides: [{{{override}domains: [rest], rules: {{too_few_words: 5}}}}]\n"
+    limit = big.replace("max: {", "max: {cluster_size: 3, ") if "max" in big else f"{big}, min: {{cluster_size: 3}}"
+    text += (
+        f"domains: {{big: {{{limit}}}, rest: {{{rest}}}, others: {{}}}}\nmixture: {{domains: {{rset: {{share: 1}}}}}}\n"
+    )
+    said = refused(lines, text)
+    assert any("rset" in line for line in said)
+    assert any("is known too late" in line for line in said) == late
+
+
 def test_a_domain_without_a_page_names_what_took_its_pages_before_tokens(tmp_path: Path) -> None:
     mixture = write_mixture(tmp_path / "m.yaml", write_corpus(tmp_path / "in", files=1))
     text = mixture.read_text().replace(

@@ -7,6 +7,7 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +15,7 @@ import zstandard
 
 from pipeline import recipe as recipes
 from pipeline.answers.why import lives
-from pipeline.recipe import doubts
+from pipeline.recipe import doubts, finished
 from pipeline.recipe.snapshot import load
 from pipeline.recipe.yaml_file import ConfigError
 from pipeline.store.storage import Store
@@ -134,3 +135,11 @@ def test_a_wrong_benchmark_is_reported_before_work(
     mixture.write_text(mixture.read_text() + extra)
     with pytest.raises(ConfigError, match=message):
         recipes.load(mixture, Store(str(tmp_path)))
+
+
+@pytest.mark.parametrize(("score", "threshold", "marked"), [(0.8, 0.8, False), (0.8, 0.79, True), (0.6, 0.6, False)])
+def test_a_finished_text_at_the_threshold_is_not_marked(score: float, threshold: float, marked: bool) -> None:
+    hit = {"benchmark": "b", "item": 3, "part": "question", "start": 0, "stop": 4}
+    hit["score"] = pa.array([score], pa.float32())[0].as_py()
+    found = finished._row(finished._Evidence(("f", 0, None), np.zeros((0, 6), np.int64), b"text", 0), [hit], threshold)
+    assert (found["contaminated"], found["benchmark"]) == (marked, ["b"] if marked else [])

@@ -85,3 +85,29 @@ def test_a_domain_of_which_the_sample_has_no_page_is_named_and_left_out(tmp_path
     result = CliRunner().invoke(main, [*command, "--sample", "10%"])
     assert result.exit_code == 1
     assert "domain 'de' has no page" in result.stderr
+
+
+def test_a_domain_of_which_the_sample_has_held_out_pages_alone_is_left_out(tmp_path: Path) -> None:
+    lines = [
+        {"text": f"This is page {k} about a mill, number {k * k}.", "url": f"https://a.example/{k}"} for k in range(60)
+    ]
+    lines.append(
+        {"text": "Seite einer anderen Mühle an einem anderen Fluss, nicht weit von hier.", "url": "https://b.example/"}
+    )
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    text = """
+        name: m
+        sources: {a: {paths: in.jsonl}}
+        kept: {families: []}
+        shards: {valid_fraction: 0.45, test_fraction: 0.45}
+        domains: {de: {languages: [de]}, en: {languages: [en]}, rest: {sources: [a]}}
+        mixture: {on_shortfall: shrink, domains: {de: {share: 0.1}, en: {share: 0.9}}}
+    """
+    (tmp_path / "m.yaml").write_text(textwrap.dedent(text))
+    command = ["run", str(tmp_path / "m.yaml"), "--root", str(tmp_path / "root"), "--engine", "inline"]
+    result = CliRunner().invoke(main, [*command, "--sample", "50%"])
+    assert result.exit_code == 0, result.stderr
+    assert "sample: all that it has of 'de' is held out: its corpus is made without" in result.stderr
+    corpus = json.loads((tmp_path / "root/mixtures/m-sample.json").read_text())["corpus"]
+    assert list(json.loads((tmp_path / "root" / corpus).read_text())["domains"]) == ["en"]
+    assert CliRunner().invoke(main, command).exit_code == 1, "a run of everything says what is wrong"
