@@ -67,7 +67,7 @@ FAMILIES: dict[str, Family] = {
     "fineweb": _family(fineweb, "words", "lines"),
     "refinedweb": _family(refinedweb, "kinds"),
     "redpajama": _family(redpajama, "words", "kinds", "repetition"),
-    "privacy": replace(_family(privacy, "data", "offsets"), version=4),
+    "privacy": replace(_family(privacy, "data", "offsets"), version=5),
     "code": replace(_family(code, "code"), by_default=False),
     "madlad": replace(
         _family(madlad, "data", "offsets", "planes_BK", "marked", "literals", "hits"), by_default=False, version=3
