@@ -128,21 +128,20 @@ def page_spans(page: bytes, places: list[tuple[int, str]]) -> list[tuple[int, in
     spans: list[tuple[int, int, str]] = []
     for kind in KINDS:
         taken = sorted(spans)
+        wanted = (kind, "number") if kind in _IN_OTHER_DIGITS else (kind,)
         done = looked = 0
         for at, what in places:
-            if at < max(done, looked):
+            if what not in wanted or at < max(done, looked):
                 continue
             if what == kind:
                 found, looked = _FIND[kind](page, at, done)
-            elif what == "number" and kind in _IN_OTHER_DIGITS:
-                found = other_digits.numbers(page, at, done, *_IN_OTHER_DIGITS[kind])
             else:
-                continue
+                found = other_digits.numbers(page, at, done, *_IN_OTHER_DIGITS[kind])
             for first, last in found:
                 done = max(done, last)
                 if _is_free(taken, first, last):
                     spans.append((first, last, kind))
-        if kind == "email":
+        if kind == "email" and not page.isascii():
             signs = [at for at, what in places if what == kind]
             spans = [
                 (*span, kind) for span in international_addresses.added(page, signs, [(a, b) for a, b, _ in spans])
