@@ -327,6 +327,77 @@ def test_personal_data_and_what_stands_beside_it(text: str, found: list[tuple[st
     assert spans_of(text) == found
 
 
+PAD = "a" * 55
+"""Puts what follows over the end of the kernel's 64 bytes."""
+
+
+@pytest.mark.parametrize(
+    ("text", "phones", "ips"),
+    [
+        ("هاتف:+٩٦٦ ٥٠ ١٢٣ ٤٥٦٧، شكرا", ["+٩٦٦ ٥٠ ١٢٣ ٤٥٦٧"], []),
+        ("+966 ٥٠ ١٢٣ ٤٥٦٧", ["+966 ٥٠ ١٢٣ ٤٥٦٧"], []),
+        (f"{PAD} +966 ٥٠ ١٢٣ ٤٥٦٧", ["+966 ٥٠ ١٢٣ ٤٥٦٧"], []),
+        (f"{PAD}aaaaa: +966 (٥٠) ١٢٣ ٤٥٦٧ {PAD}{PAD}", ["+966 (٥٠) ١٢٣ ٤٥٦٧"], []),
+        ("+९१ ९८७६५ ४३२१०", ["+९१ ९८७६५ ४३२१०"], []),
+        ("+৮৮০ ১৭১২ ৩৪৫৬৭৮ +๖๖ ๒ ๑๒๓ ๔๕๖๗", ["+৮৮০ ১৭১২ ৩৪৫৬৭৮", "+๖๖ ๒ ๑๒๓ ๔๕๖๗"], []),
+        ("+۹۸ ۲۱ ۱۲۳۴ ۵۶۷۸ (۲۱۲) ۵۵۵-۰۱۹۹", ["+۹۸ ۲۱ ۱۲۳۴ ۵۶۷۸", "(۲۱۲) ۵۵۵-۰۱۹۹"], []),
+        ("電話＋８１－３－１２３４－５６７８まで", ["＋８１－３－１２３４－５６７８"], []),
+        ("＋81-3-1234-5678, （２１２）　５５５－０１９９", ["＋81-3-1234-5678", "（２１２）　５５５－０１９９"], []),
+        ("٨.٨.٨.٨ و ٨.٨.٤.٤ و ١٩٢.١٦٨.١.١", [], ["٨.٨.٨.٨", "٨.٨.٤.٤"]),
+        ("IP８．８．８．８、８.８.４.４", [], ["８．８．８．８", "８.８.４.４"]),
+        (f"{PAD}.......{'８.８.４.４ ' * 9}", [], ["８.８.４.４"] * 9),
+        ("١.٢.٣.٤.٥ ١٢.٣٤٥.٦٧٨ ١٠.٠٠٠.٠٠٠.٠٠٠ ١٬٢٣٤٫٥٦", [], []),
+        ("٢٠٢٤-٠١-١٥ ١٥.٠١.٢٠٢٤ २०२४-०१-१५ ２０２４．０１．１５ ＋１２　＋３４５ ٣.٢.١", [], []),
+        ("+٩٦٦ ९८७६५ ４３２１０", [], []),
+    ],
+)
+def test_numbers_in_the_digits_of_other_scripts(text: str, phones: list[str], ips: list[str]) -> None:
+    found = spans_of(text)
+    assert [number for number, kind in found if kind == "phone"] == phones
+    assert [number for number, kind in found if kind == "ip"] == ips
+    assert len(found) == len(phones) + len(ips)
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("Пишите: почта@пример.рф.", ["почта@пример.рф"]),
+        (f"{PAD} почта@пример.рф, {PAD}почта@пример.рф", ["почта@пример.рф"]),  # 64 bytes are the longest name
+        ("иван.петров1990@пример.рф ИВАН@ПРИМЕР.РФ", ["иван.петров1990@пример.рф", "ИВАН@ПРИМЕР.РФ"]),
+        ("иван@gmail.example", ["иван@gmail.example"]),
+        ("joe@例子.公司联系, 连络foo@例子.公司。", ["joe@例子.公司", "foo@例子.公司"]),
+        ("用户@例子.公司 用户@例子.com联系", ["用户@例子.公司", "用户@例子.com"]),
+        ("उपयोगकर्ता@उदाहरण.भारत χρήστης@παράδειγμα.ελ", ["उपयोगकर्ता@उदाहरण.भारत", "χρήστης@παράδειγμα.ελ"]),
+        ("test@مثال.إختبار user@bücher.example", ["test@مثال.إختبار", "user@bücher.example"]),
+        ("foo@sub.bar.пример.рф foo@bar.com.рф", ["foo@sub.bar.пример.рф", "foo@bar.com.рф"]),
+        ("почта@пример.рф@почта@пример.рф", ["почта@пример.рф", "почта@пример.рф"]),
+        ("https://пример.рф/a?mail=почта@пример.рф&c=1", ["почта@пример.рф"]),
+        ("连络foo@bar.com。電話123456@qq.com", ["foo@bar.com", "123456@qq.com"]),
+        ("Почтаfoo@bar.com.Москва foo@bar.com联系.公司", ["foo@bar.com", "foo@bar.com"]),
+        ("Привет @имя. и @имя.фамилия, привет@имя.Сегодня https://пример.рф/@имя.рф", []),
+        ("关注@joe.bsky.social 微博@小明.今天 转发@用户: .公司", []),
+        ("картинка@2x.png пакет@18.2.0 почта@ @пример.рф почта@-пример.рф почта@пример..рф", []),
+        ("用" * 30 + "@例子.公司", []),
+    ],
+)
+def test_addresses_with_letters_of_other_scripts(text: str, addresses: list[str]) -> None:
+    assert spans_of(text) == [(address, "email") for address in addresses]
+
+
+PARTS = ["+", "٩٦٦", "८८", *"８8 .-．－＋(@яéx用", "8.8", ".рф", ".公司", "@x.org"]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PARTS), max_size=40).map("".join), max_size=4))
+def test_personal_data_of_any_script_equals_the_twin(texts: list[str]) -> None:
+    measured = measure(texts, families=("privacy",))
+    for row, text in zip(measured.to_pylist(), texts, strict=True):
+        expected = slow_rules.privacy(text)
+        assert {name: row[name] for name in expected} == expected
+        for span in row["privacy_spans"]:
+            text.encode()[span["start"] : span["stop"]].decode()  # spans cut no character
+
+
 @pytest.mark.parametrize(("unit", "address"), [("joe@x.org@", "joe@x.org"), ("é@b.de, ", "é@b.de"), ("é@", None)])
 def test_every_address_of_a_long_run_is_found_and_its_signs_are_looked_at_once(unit: str, address: str | None) -> None:
     (spans,) = measure([unit * 3000], families=("privacy",)).column("privacy_spans").to_pylist()
@@ -349,6 +420,13 @@ def test_every_address_of_a_long_run_is_found_and_its_signs_are_looked_at_once(u
         ("a-" * 990 + "a@a ", 0),
         ("a@" + "a-" * 99, 0),
         ("a@b.cd 8.8.8.8 ", 2),
+        ("почта@пример.рф +٩٦٦ ٥٠ ١٢٣ ٤٥٦٧ ", 2),
+        ("foo@bar.com.рф ", 1),
+        ("я@", 0),
+        ("я@я.", 0),
+        ("٨.", 0),
+        ("٨.٨.٨.٨..", 1),
+        ("+٩", 0),
         ("ghp_" + "a1" * 18 + " 212-555-0199 ", 2),
     ],
 )

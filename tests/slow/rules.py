@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 
@@ -342,11 +343,25 @@ EMAIL = re.compile(
 )
 
 
+def in_ascii_digits(text: str) -> tuple[bytes, list[int]]:
+    """Text with digits of every script and full-width signs in ASCII, other characters as ``?``-like bytes, and the
+    byte of the text at which each byte begins."""
+    signs = dict(zip("＋－．（）\u3000\u2010\u2011\u2012\u2013\u2212", "+-.() -----", strict=True))
+    folded, places = bytearray(), [0]
+    for character in text:
+        digit = str(unicodedata.decimal(character, ""))
+        plain = digit or signs.get(character, character)
+        folded += plain.encode() if plain.isascii() else b"\x80"
+        places.append(places[-1] + len(character.encode("utf-8", "surrogatepass")))
+    return bytes(folded), places
+
+
 def privacy(text: str) -> dict[str, float | None]:
     """The patterns over the whole text, without any sieve."""
     from ipaddress import AddressValueError, IPv4Address
 
-    from stages.rules.privacy import IP, KEY, PHONE
+    from stages.rules import international_addresses
+    from stages.rules.privacy import _NO_ADDRESS, IP, KEY, PHONE
 
     def public(text: str) -> bool:
         try:
@@ -355,8 +370,11 @@ def privacy(text: str) -> dict[str, float | None]:
             return False
 
     raw = text.encode("utf-8", "surrogatepass")
-    taken = [(len(text[: m.start()].encode()), len(text[: m.end()].encode())) for m in EMAIL.finditer(text)]
+    mails = [m for m in EMAIL.finditer(text) if not _NO_ADDRESS.search(m.group())]
+    taken = [(len(text[: m.start()].encode()), len(text[: m.end()].encode())) for m in mails]
+    taken = international_addresses.added(raw, [at for at, byte in enumerate(raw) if byte == 64 and at], taken)
     counts = [len(taken)]
+    folded, places = in_ascii_digits(text)
     line = rb"PRIVATE KEY(?: BLOCK)?-----"
     block = rb"-----BEGIN [A-Z ]*" + line + rb"(?P<key>(?:(?!-----)[\s\S])+)-----+END [A-Z ]*" + line
     for pattern in (IP, PHONE, re.compile(KEY.pattern + b"|" + block)):
@@ -367,7 +385,14 @@ def privacy(text: str) -> dict[str, float | None]:
             for m, key in zip(found, keys, strict=True)
             if len(key.split()) == 1 or len(key) >= 12 * len(key.split()) > 0
         ]
-        spans = [m.span() for m in found if all(m.end() <= a or m.start() >= b for a, b in taken)]
+        spans = [m.span() for m in found]
+        if pattern in (IP, PHONE):
+            for m in pattern.finditer(folded):
+                start, stop = places[m.start()], places[m.end()]
+                free = all(stop <= a or start >= b for a, b in spans)
+                if free and not raw[start:stop].isascii() and (pattern is PHONE or public(m.group().decode())):
+                    spans.append((start, stop))
+        spans = [span for span in spans if all(span[1] <= a or span[0] >= b for a, b in taken)]
         counts.append(len(spans))
         taken += spans
     names = ("emails", "ips", "phones", "secrets")

@@ -1,6 +1,7 @@
 """Places in texts where an address, a number or a key may stand: a fast sieve before exact patterns.
 
-Sixty-four bytes at a time; then each place is looked at. Price: 2 GB/s.
+Sixty-four bytes at a time; then each place is looked at. Price: 2 GB/s. What has characters of other scripts beside
+it is found by a second pass (`other_scripts`).
 
 Legend: N bytes of data, D documents, C candidates. found_C2 int64: byte of data, kind.
 """
@@ -16,8 +17,10 @@ import numpy.typing as npt
 from stages.kernels.columns.ragged import Bytes, Offsets
 from stages.kernels.jit import lean_inline_kernel, lean_kernel
 from stages.kernels.simd import block_bits, lowest
+from stages.kernels.words import other_scripts
 
 EMAIL, IP, PHONE, SECRET = range(4)
+NUMBER = other_scripts.NUMBER
 _MIN_PHONE_DIGITS = 8  # behind a +
 _ONE = np.uint64(1)
 _TWO = np.uint64(2)
@@ -41,28 +44,32 @@ _EMAIL_BYTES = _email_bytes()
 
 def candidates(data: Bytes, offsets: Offsets) -> npt.NDArray[np.int64]:
     """found_C2, rising: every '@' between characters that an address may have beside it, every dotted run of four
-    numbers, every separator of a telephone number, every beginning of a well-known key."""
+    numbers, every separator of a telephone number, every beginning of a well-known key; those of `other_scripts`."""
     room = 1024
     tail = np.zeros(192, np.uint8)
     while True:
         found_C2 = np.empty((room, 2), np.int64)
         num_found = _candidates(data, offsets[0], offsets[-1], tail, found_C2)
         if num_found <= room:
-            return _with_beginnings(data, offsets, found_C2[:num_found])
+            others_C2 = other_scripts.candidates(data, offsets)
+            return _with_beginnings(data, offsets, found_C2[:num_found], others_C2)
         room = num_found
 
 
-def _with_beginnings(data: Bytes, offsets: Offsets, found_C2: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """With the places at which a text begins: the kernel takes the text before it for what precedes them."""
+def _with_beginnings(
+    data: Bytes, offsets: Offsets, found_C2: npt.NDArray[np.int64], others_C2: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """With those of other scripts, and the places at which a text begins: the kernel takes the text before it for what
+    precedes them."""
     starts = offsets[:-1][offsets[:-1] < offsets[1:]]
     extra = [(int(at), PHONE) for at in starts[data[starts] == 43]]
     for at in starts[(data[starts] >= 48) & (data[starts] <= 57)].tolist():
         dot = bytes(data[at : at + 4]).find(b".")
         if dot > 0:
             extra.append((at + dot, IP))
-    if not extra:
+    if not extra and not len(others_C2):
         return found_C2
-    both = np.concatenate([found_C2, np.asarray(extra, np.int64)])
+    both = np.concatenate([found_C2, others_C2, np.asarray(extra, np.int64).reshape(-1, 2)])
     both = both[np.lexsort((both[:, 1], both[:, 0]))]
     once: npt.NDArray[np.int64] = both[np.any(np.diff(both, axis=0, prepend=-1) != 0, axis=1)]
     return once
