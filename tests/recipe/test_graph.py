@@ -35,7 +35,11 @@ repeats: {{enabled: true, min_bytes: 64}}
 labels: {{labellers: {{size: {{function: "tests.products.test_labels:by_length"}}}}}}
 scores: {{scorers: {{size: {{function: "tests.products.test_scores:characters", params: {{times: 2}}}}}}}}
 """
-SPELT_OTHERWISE = {"minhash": "signatures are not shown number by number"}
+SPELT_OTHERWISE = {
+    "minhash": "signatures are not shown number by number",
+    "same_address": "`clusters` and `kept` say what came of it",
+    "parent": "`derived_from` of `documents`",
+}
 
 
 @pytest.fixture(scope="module")
