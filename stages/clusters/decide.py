@@ -49,8 +49,8 @@ def gather_passing(
 ) -> dict[str, Any]:
     """Write a bit a page of a group of splits, split by split on whole bytes; ``about`` has each split's place.
 
-    ``from`` says of each page, split by split, which of ``similarities`` it goes from: of none where every page goes from
-    the threshold. It is a byte, as rules name few numbers and every shelf reads it of all pages.
+    ``from`` says of each page, split by split, which of ``similarities`` it goes from: of none where every page goes
+    from the threshold. It is a byte, as rules name few numbers and every shelf reads it of all pages.
     """
     parts = [np.packbits(passing_rows(store, split)) for split in splits]
     starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).tolist()

@@ -6,8 +6,8 @@ one text the policy's first represents it; (3) candidates are the texts that a s
 buckets nominate with the texts that are left in them; (4) survivors are chosen greedily
 (`stages.kernels.dedup.survivors`) from similarities that are known. A text goes from the similarity on from which all
 its pages do: where the rule `near_duplicate` is stricter than the threshold, or off for one of them, it stays, and
-others go for it (where it is off whatever the policy, elsewhere those that the policy likes less). A similarity that nobody has computed yet is
-missing: then nothing is decided, and the pairs are returned.
+others go for it (where it is off whatever the policy, elsewhere those that the policy likes less). A similarity that
+nobody has computed yet is missing: then nothing is decided, and the pairs are returned.
 
 The record of a page that may not stay names the page with the same content that stays, as far as one is known: it
 stands for its address, has its text, or is the most similar one (ties: the better rank) of those compared that reach

@@ -137,7 +137,7 @@ def small_bucket_pairs(keys: np.ndarray, texts: np.ndarray, sketches: np.ndarray
 def choose_survivors(
     sets: Sequence[set[int]], edges: Sequence[tuple[int, int]], ranks: Sequence[int], thresholds: Sequence[float]
 ) -> list[tuple[int, float] | None]:
-    """Greedy choice in order of rank, first those that never go, without a limit of comparisons; see `stages.kernels.dedup.survivors`.
+    """Greedy choice in order of rank, first those that never go, without a limit of comparisons.
 
     Components are over the edges that reach the lower threshold of their two nodes.
     """
