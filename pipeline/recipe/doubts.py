@@ -10,7 +10,7 @@ from stages import kept, mixture, tokens
 
 def warnings(recipe: Recipe) -> list[str]:
     """Remarks about doubtful settings of the mixture, known before any work is done."""
-    found = [warning for source in recipe.sources.values() for warning in unused(source)]
+    found = [warning for source in recipe.sources.values() for warning in unused(source)] + unmeasured(recipe)
     blends = [blend for _, blend in mixtures_of(recipe.sections)]
     if all(blend.imported is None for blend in blends):
         return found
@@ -27,6 +27,22 @@ def idle(recipe: Recipe) -> list[str]:
         for name, rules in off.items()
         if rules
     ]
+
+
+def unmeasured(recipe: Recipe) -> list[str]:
+    """A remark where `near_duplicate` names a lower similarity than the one from which pages are compared."""
+    least = recipe.sections["clusters"].threshold
+    found: dict[str, None] = {}
+    for source in recipe.sources.values():
+        decides = source.sections["kept"]
+        for rules in (decides.rules, *(override.rules for override in decides.overrides)):
+            value = rules.get("near_duplicate")
+            if value is not None and not isinstance(value, bool) and value < least:
+                found[
+                    f"kept: near_duplicate: {value:g} drops no page more than {least:g}, clusters.threshold: no"
+                    " survivor is chosen below that; lower clusters.threshold"
+                ] = None
+    return list(found)
 
 
 def unused(source: Source) -> Iterator[str]:

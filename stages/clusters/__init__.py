@@ -43,7 +43,7 @@ from stages.clusters.params import BRAKES, EFFORT, ClusterInput, Params, check_p
 from stages.clusters.planning import measure, plan, settle_all
 from stages.clusters.work import family_files
 
-VERSION = 8
+VERSION = 9
 FAMILIES_VERSION = 1
 """Version of what `measure` leaves."""
 

@@ -52,7 +52,8 @@ def gather_passing(
 ) -> dict[str, Any]:
     """Write a bit a page of a group of splits, split by split on whole bytes; ``about`` has each split's place.
 
-    ``from`` has the similarities from which pages go, split by split: of none where every page goes from the threshold.
+    ``from`` says of each page, split by split, which of ``similarities`` it goes from: of none where every page goes
+    from the threshold. It is a byte, as rules name few numbers and every shelf reads it of all pages.
     ``exact`` and ``address`` have a bit of every page that does not go for its text, or for its address: of none where
     all go. ``child``: numbers of the pages, among those of the group, that do not go for the page they were made of,
     ``parent_hi`` and ``parent_lo``.
@@ -65,7 +66,9 @@ def gather_passing(
     settings = Params.model_validate(params)
     goes_from = np.concatenate([similarities_of_rules(store, settings, split) for split in splits])
     goes_from = goes_from if goes_from.any() else goes_from[:0]
-    columns = {"bits": np.concatenate(parts), "from": goes_from}
+    similarities, which = np.unique(goes_from, return_inverse=True)
+    which = which.astype(np.min_scalar_type(max(len(similarities) - 1, 0)))
+    columns = {"bits": np.concatenate(parts), "from": which, "similarities": similarities}
     columns |= {
         name: np.concatenate(bits if any(map(np.any, bits)) else [parts[0][:0]]) for name, bits in left_in.items()
     }
@@ -183,14 +186,14 @@ def _goes_from(store: Store, passing: list[str], splits: Array, rows: Array) -> 
     """The similarity from which each page goes, 0 where the threshold says it; all alike are one number."""
     found = np.zeros(len(splits))
     for address in passing:
-        similarities = read_partition(store, address, 0)["from"]
-        if len(similarities) == 0:
+        part = read_partition(store, address, 0)
+        if len(part["from"]) == 0:
             continue
         entries = read_about(store, address)[0]["splits"]
         starts = np.cumsum([0, *(entry["rows"] for entry in entries)])
         first = entries[0]["number"]
         here = np.flatnonzero((splits >= first) & (splits < first + len(entries)))
-        found[here] = similarities[starts[splits[here] - first] + rows[here]]
+        found[here] = part["similarities"][part["from"][starts[splits[here] - first] + rows[here]]]
     return found
 
 

@@ -6,11 +6,12 @@ one text the policy's first represents it; (3) candidates are the texts that a s
 buckets nominate with the texts that are left in them; (4) survivors are chosen greedily
 (`stages.kernels.dedup.survivors`) from similarities that are known. A text goes from the similarity on from which all
 its pages do: where the rule `near_duplicate` is stricter than the threshold, or off for one of them, it stays, and
-others go for it. So with the other rules (`Rules`): a page that `same_address` leaves in counts for its own text, and
-of a text that stays every page stays that `exact_duplicate` leaves in; where the text goes, it goes like it, for its
-similarity. A page that was made of another does not go for that one, but for what else was made of it: of a page's text
-one such copy stays, and where none does, texts of its children are not compared with it. A similarity that nobody has
-computed yet is missing: then nothing is decided, and the pairs are returned.
+others go for it (where it is off whatever the policy, elsewhere those that the policy likes less). So with the other
+rules (`Rules`): a page that `same_address` leaves in counts for its own text, and of a text that stays every page
+stays that `exact_duplicate` leaves in; where the text goes, it goes like it, for its similarity. A page that was made
+of another does not go for that one, but for what else was made of it: of a page's text one such copy stays, and where
+none does, texts of its children are not compared with it. A similarity that nobody has computed yet is missing: then
+nothing is decided, and the pairs are returned.
 
 The record of a page that may not stay names the page with the same content that stays, as far as one is known: it
 stands for its address, has its text, or is the most similar one (ties: the better rank) of those compared that reach

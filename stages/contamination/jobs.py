@@ -15,11 +15,10 @@ from stages import schemas
 from stages.contamination.scoring import Hit, hits_of
 from stages.contamination.weights import Weights, covered, weigh
 from stages.contract import Store
-from stages.exchange_file import read_all
 from stages.rules import contamination, known_items
 from stages.rules.contamination import SCORE
 from stages.rules.known_items import KnownItems
-from stages.text_copies import counted, texts_of, write_texts
+from stages.text_copies import copies_of, counted, texts_of, write_texts
 
 COUNTS = pa.schema([("words", pa.bool_()), ("at", pa.int32()), ("pages", pa.int64())])
 """``words``: of single words on sampled pages (``at`` in ``words_V``), or of words of items that pages cover."""
@@ -46,17 +45,24 @@ def map_texts(store: Store, *, splits: list[dict[str, Any]], ranges: int, output
 
 
 def count(
-    store: Store, *, params: dict[str, Any], splits: list[dict[str, Any]], copies: list[str], group: int, output: str
+    store: Store,
+    *,
+    params: dict[str, Any],
+    splits: list[dict[str, Any]],
+    texts: str,
+    copies: list[str],
+    group: int,
+    output: str,
 ) -> dict[str, Any]:
     """Pages that cover each word of the items, and sampled pages that have each word, of some splits.
 
-    Pages that copy the text of another (``copies``: `stages.text_copies`) are none.
+    Pages that copy the text of another (``texts``, ``copies``: `stages.text_copies`) are none.
     """
     known = known_items.load(contamination.Benchmarks(**params))
     pages_V = np.zeros(len(known.words_V), np.int64)
     pages_T = np.zeros(len(known.own_T), np.int64)
     sampled = 0
-    places = np.sort(read_all(store, copies, group)["place"])
+    places = copies_of(store, texts, copies, group)
     for split in splits:
         counts, row = counted(places, split["first"], split["rows"]), 0
         for batch in _batches(store, split["overlaps"]):

@@ -62,8 +62,8 @@ def plan(params: Benchmarks, splits: list[ContaminationInput], directory: str, l
     ]
     shared = {"params": settings, "copies": copies}
     counting = [
-        _task(count, {**shared, "splits": group, "group": number, "output": to}, to, name)
-        for number, (group, to, name) in enumerate(zip(groups, counts, names, strict=True))
+        _task(count, {**shared, "splits": group, "texts": mine, "group": number, "output": to}, to, name)
+        for number, (group, mine, to, name) in enumerate(zip(groups, texts, counts, names, strict=True))
     ]
     adding = _task(add_up, {"params": settings, "counts": counts, "output": total}, total, "weigh")
     scoring = [
@@ -79,8 +79,8 @@ def plan(params: Benchmarks, splits: list[ContaminationInput], directory: str, l
     last = {"params": settings, "outputs": finals, "counts": total, "summary": summary}
     return [
         Wave("contamination: texts", tuple(mapping)),
-        Wave("contamination: copies", tuple(matching), (f"{work}/texts",)),
-        Wave("contamination: count", tuple(counting), (f"{work}/copies",)),
+        Wave("contamination: copies", tuple(matching)),
+        Wave("contamination: count", tuple(counting), (f"{work}/texts", f"{work}/copies")),
         Wave("contamination: weigh", (adding,), (f"{work}/counts",)),
         Wave("contamination: score", tuple(scoring)),
         Wave("contamination: summary", (_task(summarise, last, summary, "summary"),), (work,)),

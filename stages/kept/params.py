@@ -152,7 +152,7 @@ class Params(GrownParams):
     """The rules of `quality.rules` by name, filled in from there; nothing to write."""
     rules: dict[str, Setting] = Field(default={})
     """Single rules: true switches one on, false off; a number is its threshold where it is on, and switches nothing on.
-    ``near_duplicate: 0.9`` drops from that similarity on."""
+    ``near_duplicate: 0.9`` drops from that similarity on, below `clusters.threshold` from that."""
     views: tuple[str, ...] = ()
     """Views that cut or replace parts of kept pages: spans that `quality` measured, put together here. Rules,
     languages, percentiles and duplicates look at the whole text, before any view; tokens and exports are of

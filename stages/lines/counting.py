@@ -15,12 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stages.contract import Store
-from stages.exchange_file import Columns, concatenate, partition_of, read_all, read_partition, write_partitioned
+from stages.exchange_file import Columns, concatenate, partition_of, read_partition, write_partitioned
 from stages.kernels.columns.ragged import text_buffers
 from stages.kernels.words.line_hashes import HashedLines, hash_lines, paragraphs_of
 from stages.lines.params import Params
 from stages.scopes import scope_salts
-from stages.text_copies import counted
+from stages.text_copies import copies_of, counted
 
 Units = tuple[HashedLines, HashedLines]
 """Lines and paragraphs of a batch."""
@@ -32,6 +32,7 @@ def count_lines(
     *,
     params: dict[str, Any],
     splits: list[dict[str, Any]],
+    texts: str,
     copies: list[str],
     group: int,
     ranges: int,
@@ -39,7 +40,7 @@ def count_lines(
 ) -> dict[str, Any]:
     """Pages that have each line and each paragraph of these splits; pages that copy the text of another are none."""
     settings = Params.model_validate(params)
-    places = np.sort(read_all(store, copies, group)["place"])
+    places = copies_of(store, texts, copies, group)
     keys, pages = np.zeros(0, np.uint64), np.zeros(0, np.int64)
     for split in splits:
         counts = counted(places, split["first"], split["rows"])

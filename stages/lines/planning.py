@@ -45,7 +45,7 @@ def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Wave]
     num_texts = max(1, ceil(num_pages * PAGE_BYTES / budget))
     num_ranges = max(1, ceil(total * LINES_PER_BYTE * RANGE_BYTES / budget))
     # files of an interrupted run that cut its work in another way are no use to this one
-    shape = xxhash.xxh3_64_hexdigest(json.dumps([groups, num_ranges, num_texts]).encode())
+    shape = xxhash.xxh3_64_hexdigest(json.dumps([groups, num_ranges, num_texts, "first texts"]).encode())
     work = f"{directory}/work/{shape}"
     texts = [f"{work}/texts/{group:05d}.part" for group in range(len(groups))]
     copies = [f"{work}/copies/{number:05d}.part" for number in range(num_texts)]
@@ -62,7 +62,8 @@ def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Wave]
         rows = sum(split["rows"] for split in mine)
         text_args = {**args, "ranges": num_texts, "output": texts[group]}
         mapping.append(_task(map_texts, text_args, [texts[group]], f"texts {group}", rows, rows * PAGE_BYTES))
-        count_args = {**args, "copies": copies, "group": group, "ranges": num_ranges, "output": counts[group]}
+        count_args = {**args, "texts": texts[group], "copies": copies, "group": group}
+        count_args |= {"ranges": num_ranges, "output": counts[group]}
         counting.append(_task(count_lines, count_args, [counts[group]], f"count {group}", size, memory))
         outputs = [finals[index] for index in members]
         mark_args = {**args, "frequent": frequent, "group": group, "outputs": outputs}
@@ -81,8 +82,8 @@ def plan(params: Params, splits: list[LinesInput], directory: str) -> list[Wave]
     last = _task(summarise, args, [summary], "summary", 0, 0)
     return [
         Wave("lines: texts", tuple(mapping)),
-        Wave("lines: copies", tuple(matching), (f"{work}/texts",)),
-        Wave("lines: count", tuple(counting), (f"{work}/copies",)),
+        Wave("lines: copies", tuple(matching)),
+        Wave("lines: count", tuple(counting), (f"{work}/texts", f"{work}/copies")),
         Wave("lines: frequent", tuple(finding), (f"{work}/counts",)),
         Wave("lines: mark", tuple(marking)),
         Wave("lines: summary", (last,), (f"{directory}/work",)),

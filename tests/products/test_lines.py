@@ -18,7 +18,8 @@ from pipeline.errors import UserError
 from pipeline.recipe import snapshot as snapshots
 from pipeline.run import driver, rebuild
 from pipeline.store.storage import Store
-from stages import lines, schemas
+from stages import exchange_file, lines, schemas, text_copies
+from stages.lines import copies
 from stages.scopes import scope_salts
 from tests.slow import lines as slow
 from tests.support.corpora import write_corpus, write_mixture
@@ -140,6 +141,21 @@ def test_many_addresses_of_one_text_make_none_of_its_lines_frequent(
     assert {row["num_frequent_paragraphs"] for row in rows} == {0}
     [shown] = json.loads(store.read_bytes("lines/run/summary.json"))["most_frequent_lines"]
     assert shown == {"pages": 3, "source": "web", "text": "Home"}
+
+
+def test_a_text_of_most_pages_is_one_record_of_a_group_in_the_exchange(store: Store) -> None:
+    for name, texts in (("a", ["", "same", "", "one", ""]), ("b", ["", "same", "same", "two"])):
+        table = documents_table([Page(f"{name} {place}", text) for place, text in enumerate(texts)])
+        store.write_table(f"documents/{name}.parquet", table)
+    shapes = []
+    for group, (name, first, rows) in enumerate((("a", 0, 5), ("b", 5, 4))):
+        split = {"documents": f"documents/{name}.parquet", "source": "web", "first": first, "rows": rows}
+        copies.map_texts(store, params={}, splits=[split], ranges=1, output=f"texts/{group}")
+        shapes.append([len(part["place"]) for part in exchange_file.read_partitions(store, f"texts/{group}")])
+    assert shapes == [[2, 3], [1, 3]]  # copies within the group, and a record a text
+    text_copies.find_copies(store, inputs=["texts/0", "texts/1"], partition=0, output="copies")
+    found = [text_copies.copies_of(store, f"texts/{group}", ["copies"], group).tolist() for group in range(2)]
+    assert found == [[2, 4], [5, 6, 7]]
 
 
 def test_a_page_without_lines_has_no_fraction(store: Store) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from pipeline import recipe as recipes
 from pipeline.answers import dedup_report, stats
 from pipeline.answers.why import lives
 from pipeline.answers.why_text import life_text
 from pipeline.errors import UserError
+from pipeline.recipe import doubts
 from pipeline.recipe.snapshot import load
 from pipeline.run import takedown
 from pipeline.store.storage import Store
@@ -160,7 +162,7 @@ mixture: {{domains: {{all: {{share: 1}}}}}}
         ("{near_duplicate: 0.99}", "[]", 13),
         ("{}", "[{sources: [short], rules: {near_duplicate: 0.9}}]", 2),
         ("{}", "[{sources: [long], rules: {near_duplicate: 0.9}}]", 1),
-        ("{}", "[{sources: [short], rules: {near_duplicate: false}}]", 13),
+        ("{}", "[{sources: [short], rules: {near_duplicate: false}}]", 12),  # the longest goes for them
     ],
 )
 def test_of_pages_that_a_stricter_near_duplicate_leaves_in_those_alike_go(
@@ -263,6 +265,17 @@ def test_report_brakes_and_pairs_count_no_page_that_a_rule_leaves_in(
     stays = {row["doc_id"].hex(): (row["survivor"] or row["doc_id"]).hex() for row in rows}
     found = sum(stays[a] == stays[b] for a, b in every)
     assert f"7 labelled duplicates, {found} found" in dedup_report.pairs_text(snapshot.store, None, str(pairs))
+
+
+def test_a_near_duplicate_below_what_clusters_compares_is_remarked_on(tmp_path: Path) -> None:
+    (tmp_path / "long.jsonl").write_text('{"text": "one"}\n', encoding="utf-8")
+    (tmp_path / "short.jsonl").write_text('{"text": "two"}\n', encoding="utf-8")
+    path = tmp_path / "near.yaml"
+    for rules, remarks in (("{near_duplicate: 0.6}", 1), ("{near_duplicate: 0.8}", 0), ("{near_duplicate: false}", 0)):
+        path.write_text(NEAR.format(folder=tmp_path, rules=rules, overrides="[]"), encoding="utf-8")
+        found = doubts.unmeasured(recipes.load(path, Store(str(tmp_path / "root"))))
+        assert len(found) == remarks
+        assert all(line.startswith("kept: near_duplicate: 0.6 drops no page more than 0.8") for line in found)
 
 
 # dedup-report --pairs

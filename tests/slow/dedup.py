@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from math import inf
 
 import numpy as np
 
@@ -136,7 +137,7 @@ def small_bucket_pairs(keys: np.ndarray, texts: np.ndarray, sketches: np.ndarray
 def choose_survivors(
     sets: Sequence[set[int]], edges: Sequence[tuple[int, int]], ranks: Sequence[int], thresholds: Sequence[float]
 ) -> list[tuple[int, float] | None]:
-    """Greedy choice in order of rank, without a limit of comparisons; see `stages.kernels.dedup.survivors`.
+    """Greedy choice in order of rank, first those that never go, without a limit of comparisons.
 
     Components are over the edges that reach the lower threshold of their two nodes.
     """
@@ -149,7 +150,7 @@ def choose_survivors(
     cluster = components(count, same)
     result: list[tuple[int, float] | None] = [None] * count
     visited: list[int] = []
-    for node in sorted(range(count), key=lambda n: ranks[n]):
+    for node in sorted(range(count), key=lambda n: (thresholds[n] < inf, ranks[n])):
         candidates, threshold = set(), thresholds[node]
         for other in beside[node]:
             for near in (other, result[other][0] if result[other] else other, *beside[other]):
@@ -157,7 +158,7 @@ def choose_survivors(
                     candidates.add(near)
         scored = [(-jaccard(sets[node], sets[c]), ranks[c], c) for c in candidates]
         if not scored or -min(scored)[0] < threshold:
-            for other in visited:  # in order of rank
+            for other in visited:  # in order of visit
                 if cluster[other] == cluster[node] and result[other] is None and other not in candidates:
                     scored.append((-jaccard(sets[node], sets[other]), ranks[other], other))
                     if -scored[-1][0] >= threshold:

@@ -9,7 +9,9 @@ finds none it is compared with the `MAX_CLUSTER_COMPARISONS` best survivors of i
 edges that reach the threshold), which keeps a large family from leaving several survivors of one kind.
 
 So a removed text always has a survivor it was compared with; a chain A~B~C never removes C for A unless J(A, C) itself
-reaches C's threshold; and a survivor stays one. Ties go to the better rank. A node whose threshold is infinite stays.
+reaches C's threshold; and a survivor stays one. Ties go to the better rank. A node whose threshold is infinite stays
+whatever comes before it, so these are visited first, and others go for them. Of two nodes of finite thresholds the one
+of the worse rank is judged, by its own: one of the better rank stays though the other does.
 
 Similarities are computed from the sets (`choose_survivors`, which notes those beyond the edges), or looked up where
 they were computed before (`choose_again`); a pair never computed is then noted as missing and taken for unlike, so that
@@ -109,7 +111,7 @@ def _chosen(
     bounds = offsets_of(np.bincount(sources, minlength=num_nodes))
     survivors = np.full(num_nodes, -1, np.int64)
     found = np.full(num_nodes, np.nan)
-    visits = np.argsort(ranks)
+    visits = np.lexsort((ranks, ~np.isinf(thresholds)))
     compared, noted, noted_similarities = _choose(
         *sets.arrays(), have_sets, *known, bounds, neighbours, weights, clusters, visits, ranks, thresholds, survivors,
         found,
