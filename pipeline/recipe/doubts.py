@@ -31,6 +31,8 @@ def idle(recipe: Recipe) -> list[str]:
 
 def unmeasured(recipe: Recipe) -> list[str]:
     """A remark where `near_duplicate` names a lower similarity than the one from which pages are compared."""
+    if not recipe.on("clusters"):
+        return []
     least = recipe.sections["clusters"].threshold
     found: dict[str, None] = {}
     for source in recipe.sources.values():

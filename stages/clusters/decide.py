@@ -68,7 +68,7 @@ def gather_passing(
     goes_from = goes_from if goes_from.any() else goes_from[:0]
     similarities, which = np.unique(goes_from, return_inverse=True)
     which = which.astype(np.min_scalar_type(max(len(similarities) - 1, 0)))
-    columns = {"bits": np.concatenate(parts), "from": which, "similarities": similarities}
+    columns: Columns = {"bits": np.concatenate(parts), "from": which, "similarities": similarities}
     columns |= {
         name: np.concatenate(bits if any(map(np.any, bits)) else [parts[0][:0]]) for name, bits in left_in.items()
     }
