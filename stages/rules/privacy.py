@@ -126,17 +126,24 @@ def measure(data: Bytes, offsets: Offsets) -> list[pa.Array]:
 def page_spans(page: bytes, places: list[tuple[int, str]]) -> list[tuple[int, int, str]]:
     """(start, stop, kind) of what stands at the places (byte, kind) of a page; sorted, not overlapping."""
     spans: list[tuple[int, int, str]] = []
+    of_other_digits = [at for at, what in places if what == "number"]
     for kind in KINDS:
         taken = sorted(spans)
         wanted = (kind, "number") if kind in _IN_OTHER_DIGITS else (kind,)
-        done = looked = 0
+        done, looked = 0, dict.fromkeys(wanted, 0)
+        together: list[tuple[int, int]] = []
         for at, what in places:
-            if what not in wanted or at < max(done, looked):
+            if what not in wanted or at < done or (what == kind and at < looked[what]):
                 continue
             if what == kind:
-                found, looked = _FIND[kind](page, at, done)
+                found, looked[what] = _FIND[kind](page, at, done)
             else:
-                found = other_digits.numbers(page, at, done, *_IN_OTHER_DIGITS[kind])
+                if at >= looked[what]:
+                    together, looked[what] = other_digits.numbers(
+                        page, at, done, of_other_digits, *_IN_OTHER_DIGITS[kind]
+                    )
+                behind = bisect.bisect_right(together, (at, len(page)))
+                found = [span for span in together[max(0, behind - 1) : behind] if done <= span[0] and at <= span[1]]
             for first, last in found:
                 done = max(done, last)
                 if _is_free(taken, first, last):

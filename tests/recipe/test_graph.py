@@ -37,6 +37,7 @@ scores: {{scorers: {{size: {{function: "tests.products.test_scores:characters", 
 """
 SPELT_OTHERWISE = {
     "minhash": "signatures are not shown number by number",
+    "exact_duplicate": "`clusters` and `kept` say what came of it",
     "same_address": "`clusters` and `kept` say what came of it",
     "parent": "`derived_from` of `documents`",
 }

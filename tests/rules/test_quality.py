@@ -427,6 +427,7 @@ def test_every_address_of_a_long_run_is_found_and_its_signs_are_looked_at_once(u
         ("٨.", 0),
         ("٨.٨.٨.٨..", 1),
         ("+٩", 0),
+        ("+٩ 5-5 1.1. ", 0),
         ("ghp_" + "a1" * 18 + " 212-555-0199 ", 2),
     ],
 )
