@@ -370,7 +370,11 @@ def privacy(text: str) -> dict[str, float | None]:
             return False
 
     raw = text.encode("utf-8", "surrogatepass")
-    mails = [m for m in EMAIL.finditer(text) if not _NO_ADDRESS.search(m.group())]
+    mails, at = [], 0
+    while match := EMAIL.search(text, at):
+        refused = _NO_ADDRESS.search(match.group()) is not None
+        at = match.start() + match.group().index("@") + 1 if refused else match.end()  # what is refused takes no text
+        mails += [] if refused else [match]
     taken = [(len(text[: m.start()].encode()), len(text[: m.end()].encode())) for m in mails]
     taken = international_addresses.added(raw, [at for at, byte in enumerate(raw) if byte == 64 and at], taken)
     counts = [len(taken)]
@@ -390,7 +394,11 @@ def privacy(text: str) -> dict[str, float | None]:
             for m in pattern.finditer(folded):
                 start, stop = places[m.start()], places[m.end()]
                 free = all(stop <= a or start >= b for a, b in spans)
-                if free and not raw[start:stop].isascii() and (pattern is PHONE or public(m.group().decode())):
+                whole = raw[start:stop].decode()
+                kinds = {ord(c) - unicodedata.decimal(c) for c in whole if c.isdecimal()}
+                kinds -= {48} if set("+＋") & set(whole[:2]) else set()
+                of_one = not whole.isascii() and len(kinds) <= 1 and 48 not in kinds
+                if free and of_one and (pattern is PHONE or public(m.group().decode())):
                     spans.append((start, stop))
         spans = [span for span in spans if all(span[1] <= a or span[0] >= b for a, b in taken)]
         counts.append(len(spans))
